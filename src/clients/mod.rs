@@ -1,0 +1,1 @@
+//! What handlers call out with: HTTP, key sets, caches.

@@ -1,0 +1,1 @@
+//! GJSON paths: what `subject_from` and `extra_from` are written in.

@@ -1,0 +1,28 @@
+//! Doorward: an identity and access proxy.
+//!
+//! The modules in the order in which a request meets them:
+//!
+//! 1. [`service`]: the front doors (reverse proxy, decision API, gRPC ext_authz). They translate in and out and decide nothing.
+//! 2. [`canonical`]: any transport's request becomes the one value that is matched, decided on, logged and forwarded.
+//! 3. [`engine`]: match, run, decide. [`matcher`] finds the rule, [`snapshot`] holds everything a decision depends on.
+//! 4. [`pipeline`]: authentication, authorization, mutation; a finished pipeline makes a [`pipeline::Grant`].
+//! 5. [`handlers`]: the steps of a pipeline, one file each, with [`clients`] for what they call out with.
+//!
+//! Around them: [`config`] (what the operator wrote), [`rules`] (rule files become a snapshot), [`reload`] (sources change),
+//! [`telemetry`] (metrics, logs, traces), [`cli`] and [`app`] (the composition root).
+//!
+//! At the bottom, dialects of Go that rules and configurations are written in: [`value`] (JSON values), [`gourl`] (URLs),
+//! [`template`] (text/template with Sprig), [`gjson`] (paths into JSON).
+
+pub mod canonical;
+pub mod clients;
+pub mod config;
+pub mod gjson;
+pub mod gourl;
+pub mod handlers;
+pub mod matcher;
+pub mod pipeline;
+pub mod rules;
+pub mod snapshot;
+pub mod template;
+pub mod value;

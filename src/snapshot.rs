@@ -1,0 +1,1 @@
+//! Everything a decision depends on, immutable; and the cell that holds it.

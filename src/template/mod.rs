@@ -1,0 +1,1 @@
+//! Go's `text/template` with the Sprig functions: lexer, parser, compiled program.
