@@ -40,6 +40,11 @@ impl Case {
         self.input(member).as_bool().unwrap_or_default()
     }
 
+    /// A member beside the output.
+    pub(crate) fn member(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+
     /// What is required: `sane` where there is one, `None` where the reference fails.
     pub(crate) fn output(&self) -> Option<&Value> {
         self.0.get("sane").or_else(|| self.0.get("output"))

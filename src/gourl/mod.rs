@@ -5,6 +5,7 @@
 
 mod escape;
 mod format;
+mod links;
 mod parse;
 pub mod path;
 mod query;
@@ -13,6 +14,7 @@ mod resolve;
 pub use escape::{
     Mode, escape, path_escape, path_unescape, query_escape, query_unescape, unescape,
 };
+pub use links::{Repository, location, redirect_url, repository, session_check_url};
 pub use parse::ParseError;
 pub use query::{ParsedQuery, Values, parse_query};
 
