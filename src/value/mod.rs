@@ -1,5 +1,16 @@
 //! JSON values as Go programs see them: every number a double, object members sorted by name.
 
+mod convert;
+mod decode;
+mod encode;
+mod float;
+mod print;
+
+pub use decode::{DecodeError, decode, decode_first, fold_eq, is_valid, members};
+pub use encode::{Escape, encode, encode_indented, encode_number, encode_string};
+pub use float::{FloatForm, float_text, plain_float};
+pub use print::print;
+
 use std::collections::BTreeMap;
 
 /// The members of an object, in the order in which Go prints and encodes them.
@@ -18,3 +29,32 @@ pub enum Value {
     Strings(Vec<String>),
     Map(Map),
 }
+
+impl Value {
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Value::String(text) => Some(text),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::List(_)
+            | Value::Strings(_)
+            | Value::Map(_) => None,
+        }
+    }
+
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Value::Map(map) => Some(map),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::List(_)
+            | Value::Strings(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod golden_tests;
