@@ -1,1 +1,72 @@
-//! What the operator wrote: raw, checked, compiled.
+//! What the operator wrote: read, checked against the schema, and turned into types that can't be wrong.
+//!
+//! Files (YAML, JSON, TOML) are merged in order, the environment is laid over them, [`schema`] fills in defaults and finds every
+//! mistake at once. What comes out is a [`Config`]: no option that has a default, no text that has a type. Settings of handlers stay
+//! values, since a rule may change them; [`Handlers::effective`] merges and checks them.
+
+mod access_rules;
+mod duration;
+mod handlers;
+mod load;
+mod problems;
+mod read;
+mod repository;
+pub mod schema;
+mod secret;
+mod sections;
+mod serve;
+
+pub use access_rules::{
+    AccessRules, EncodedSlashes, Location, MatchingStrategy, ObjectStore, OnInvalidRule,
+    OnStartFailure, Repository, Strictness, TrailingSlash, UnderscoreHeaders,
+};
+pub use duration::{parse as parse_go_duration, parse_lenient, parse_simple};
+pub use handlers::{HandlerKind, Handlers, redacted};
+pub use load::{Loaded, load};
+pub use problems::{Place, Problem, Problems};
+pub use secret::Secret;
+pub use sections::{
+    Cache, CacheBackend, Decisions, DependencyStatus, EchoHeaders, Errors, Http, Jaeger,
+    JaegerSampling, Log, LogFormat, LogLevel, OnAmbiguity, Otlp, Sampling, SensitiveValues,
+    Templates, Tracing, TracingProvider, TracingProviders, UnsafeFunctions, Zipkin,
+};
+pub use serve::{
+    ApiListener, Cors, Credentials, Explain, ExposeRules, ExtAuthzListener, Limits, ListenAddress,
+    Listener, MetricsListener, Pem, RequestPaths, Serve, Timeouts, Tls, TrustForwarded,
+};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Everything the operator can decide, apart from the rules.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Config {
+    pub serve: Serve,
+    pub access_rules: AccessRules,
+    #[serde(skip)]
+    pub handlers: Handlers,
+    pub errors: Errors,
+    pub decisions: Decisions,
+    pub log: Log,
+    pub tracing: Tracing,
+    pub http: Http,
+    pub cache: Cache,
+    pub templates: Templates,
+}
+
+/// Lays one document over another: objects merge, everything else replaces.
+pub fn merge(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (name, value) in over {
+                match base.get_mut(&name) {
+                    Some(old) => merge(old, value),
+                    None => {
+                        base.insert(name, value);
+                    }
+                }
+            }
+        }
+        (base, over) => *base = over,
+    }
+}

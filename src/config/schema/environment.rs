@@ -1,0 +1,1 @@
+//! Which environment variable sets which key.
