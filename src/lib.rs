@@ -23,6 +23,7 @@ pub mod handlers;
 pub mod matcher;
 pub mod pipeline;
 pub mod rules;
+pub mod scope;
 pub mod snapshot;
 pub mod template;
 pub mod value;
