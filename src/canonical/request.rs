@@ -1,25 +1,49 @@
 //! The canonical request.
 
-use crate::gourl::Url;
+use super::target::Target;
+use crate::gourl::{Mode, Url, unescape};
+use std::borrow::Cow;
+use std::fmt;
 
 /// How the client spoke, or says it did through trusted headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
     Http,
     Https,
+    /// Only told to the decision API, by a gateway that judges WebSocket handshakes; rules have to name it.
+    Ws,
+    /// As `Ws`, over TLS.
+    Wss,
     /// Calls decided on by the tower layer; no HTTP rule matches them.
     Rpc,
+}
+
+impl Scheme {
+    /// As it stands in a URL.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+            Scheme::Ws => "ws",
+            Scheme::Wss => "wss",
+            Scheme::Rpc => "rpc",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A request that can be understood in exactly one way. Only this module makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    pub(super) method: Box<str>,
+    pub(super) method: Cow<'static, str>,
     pub(super) scheme: Scheme,
     pub(super) host: Box<str>,
-    pub(super) path: Box<str>,
-    pub(super) raw_path: Box<str>,
-    pub(super) query: Option<Box<str>>,
+    pub(super) target: Target,
 }
 
 impl Request {
@@ -40,21 +64,65 @@ impl Request {
     /// Decoded and cleaned, without a trailing slash (but `/`): what patterns see. Empty only for a bare `/decisions`.
     /// Bytes that are not UTF-8 stand as U+FFFD, one each.
     pub fn path(&self) -> &str {
-        &self.path
+        self.target.path()
     }
 
-    /// What is forwarded, percent-encoded: as written where that says the same as [`Self::path`], else newly encoded.
+    /// [`Self::path`] with the bytes as they are.
+    pub fn path_bytes(&self) -> Cow<'_, [u8]> {
+        if self.target.is_plain() {
+            return Cow::Borrowed(self.path().as_bytes());
+        }
+        // INVARIANT: a raw path decodes; it was made by encoding, or kept because it does.
+        let mut bytes = unescape(self.raw_path().as_bytes(), Mode::Path).unwrap_or_default();
+        if bytes.len() > 1 && bytes.last() == Some(&b'/') {
+            bytes.pop();
+        }
+        Cow::Owned(bytes)
+    }
+
+    /// What is forwarded, percent-encoded: as written where that says the same as [`Self::path`], else newly encoded. Only here a
+    /// trailing slash stays.
     pub fn raw_path(&self) -> &str {
-        &self.raw_path
+        self.target.raw_path()
     }
 
     /// Without the question mark; `None` where the target has none.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.target.query()
     }
 
-    /// The URL that templates and session checks see.
+    /// Whether a slash is written `%2F` in what is forwarded, for rules that refuse it.
+    pub fn has_encoded_slash(&self) -> bool {
+        self.target.has_encoded_slash()
+    }
+
+    /// The URL that templates and session checks see. Its `raw_path` is the path as the client wrote it; printing ignores that
+    /// where it no longer decodes to the path, as in the reference.
     pub fn url(&self) -> Url {
-        Url::default()
+        let query = self.query();
+        let mut url = Url {
+            scheme: self.scheme.as_str().to_owned(),
+            host: self.host.to_string(),
+            path: self.path_bytes().into_owned(),
+            raw_query: query.unwrap_or_default().to_owned(),
+            force_query: query == Some(""),
+            ..Url::default()
+        };
+        url.hint_at_encoding(self.target.written());
+        url
+    }
+}
+
+impl fmt::Display for Request {
+    /// Method and URL without the query, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} {}://{}{}",
+            self.method,
+            self.scheme,
+            self.host,
+            self.raw_path()
+        )
     }
 }

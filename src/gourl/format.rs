@@ -114,6 +114,12 @@ impl fmt::Display for Userinfo {
     }
 }
 
+/// Whether the text is an encoding of a path that RFC 3986 allows, and decodes.
+pub fn is_encoded_path(text: &str) -> bool {
+    is_valid_encoding(text.as_bytes(), Mode::Path)
+        && unescape(text.as_bytes(), Mode::Path).is_some()
+}
+
 fn usable_hint<'a>(hint: &'a str, decoded: &[u8], mode: Mode) -> Option<&'a str> {
     let usable = !hint.is_empty()
         && is_valid_encoding(hint.as_bytes(), mode)

@@ -48,6 +48,17 @@ impl Url {
         Ok(())
     }
 
+    /// Notes how the path was written, as [`Self::set_path`] does, without changing the path.
+    pub fn hint_at_encoding(&mut self, written: &str) {
+        let default =
+            unescape(written.as_bytes(), Mode::Path).map(|decoded| escape(&decoded, Mode::Path));
+        self.raw_path = if default.as_deref() == Some(written) {
+            String::new()
+        } else {
+            written.to_owned()
+        };
+    }
+
     fn set_fragment(&mut self, encoded: &str) -> Result<(), ParseError> {
         (self.fragment, self.raw_fragment) = decode_with_hint(encoded, Mode::Fragment)?;
         Ok(())
