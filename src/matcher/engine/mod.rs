@@ -1,0 +1,109 @@
+//! Running a pattern against a text.
+
+mod machine;
+pub(super) mod program;
+
+use std::cell::RefCell;
+use std::sync::OnceLock;
+
+use super::pattern::Ast;
+use machine::{Captured, Choice, Machine};
+use program::Program;
+
+pub(super) use machine::Groups;
+
+/// A pattern took more steps than it may: whether it matches is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the pattern took too many steps")]
+pub struct Overrun;
+
+/// Memory that runs use again and again. It belongs to a thread, so that no run allocates once its thread has warmed up.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    choices: Vec<Choice>,
+    trail: Vec<(u32, u32)>,
+    arena: Vec<Captured>,
+    registers: Vec<u32>,
+    visited: Vec<u64>,
+    journal: Vec<usize>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
+}
+
+fn with_scratch<T>(run: impl Fn(&mut Scratch) -> T) -> T {
+    let lent = SCRATCH.try_with(|scratch| {
+        scratch
+            .try_borrow_mut()
+            .ok()
+            .map(|mut scratch| run(&mut scratch))
+    });
+    match lent {
+        Ok(Some(result)) => result,
+        // A thread that is ending has no scratch any more.
+        _ => run(&mut Scratch::default()),
+    }
+}
+
+/// A pattern that can be run.
+#[derive(Debug)]
+pub(super) struct Expression {
+    ast: Ast,
+    truth: Option<Program>,
+    exact: OnceLock<Program>,
+}
+
+impl Expression {
+    pub(super) fn new(ast: Ast) -> Self {
+        let truth = Program::truth(&ast);
+        Self {
+            ast,
+            truth,
+            exact: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn ast(&self) -> &Ast {
+        &self.ast
+    }
+
+    fn exact(&self) -> &Program {
+        self.exact.get_or_init(|| Program::exact(&self.ast))
+    }
+
+    /// Whether it matches the whole text.
+    pub(super) fn matches(&self, text: &str) -> Result<bool, Overrun> {
+        let program = self.truth.as_ref().unwrap_or_else(|| self.exact());
+        with_scratch(|scratch| Machine::new(program, text, scratch).matches_at(0))
+            .map(|end| end.is_some())
+    }
+
+    /// What the groups of a match of the whole text hold; `None` where the reference's engine would find none.
+    pub(super) fn groups(&self, text: &str) -> Result<Option<Groups>, Overrun> {
+        with_scratch(|scratch| {
+            let mut machine = Machine::new(self.exact(), text, scratch);
+            Ok(machine.matches_at(0)?.map(|end| machine.groups(end)))
+        })
+    }
+}
+
+/// The first match anywhere: its start, its end and its groups. For expressions outside rules.
+#[cfg(test)]
+pub(super) fn search(ast: &Ast, text: &str) -> Result<Option<(usize, Groups)>, Overrun> {
+    let program = Program::exact_unanchored(ast);
+    for start in text
+        .char_indices()
+        .map(|(start, _)| start)
+        .chain([text.len()])
+    {
+        let found = with_scratch(|scratch| {
+            let mut machine = Machine::new(&program, text, scratch);
+            Ok(machine.matches_at(start)?.map(|end| machine.groups(end)))
+        })?;
+        if let Some(groups) = found {
+            return Ok(Some((start, groups)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,3 @@
+//! The matcher against the recorded facts, and the index against the obvious matcher.
+
+mod goldens;
