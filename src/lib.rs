@@ -14,16 +14,25 @@
 //! At the bottom, dialects of Go that rules and configurations are written in: [`value`] (JSON values), [`gourl`] (URLs),
 //! [`template`] (text/template with Sprig), [`gjson`] (paths into JSON).
 
+#[cfg(feature = "server")]
+pub mod app;
 pub mod canonical;
+#[cfg(feature = "server")]
+pub mod cli;
 pub mod clients;
 pub mod config;
+pub mod engine;
 pub mod gjson;
 pub mod gourl;
 pub mod handlers;
+#[cfg(test)]
+mod layers;
 pub mod matcher;
 pub mod pipeline;
 pub mod rules;
 pub mod scope;
+#[cfg(feature = "server")]
+pub mod service;
 pub mod snapshot;
 pub mod template;
 pub mod value;

@@ -1,1 +1,98 @@
 //! Everything a decision depends on, immutable; and the cell that holds it.
+
+use crate::canonical;
+use crate::matcher::Matcher;
+use crate::pipeline::{Answers, Pipeline, Strategy};
+use arc_swap::ArcSwap;
+use std::fmt;
+use std::sync::Arc;
+
+/// One rule, ready to run.
+#[derive(Debug)]
+pub struct Rule {
+    pub id: Arc<str>,
+    pub pipeline: Pipeline,
+    pub answers: Answers,
+    /// Absent where the rule serves the decision API only.
+    pub upstream: Option<Upstream>,
+}
+
+/// Where the proxy sends a rule's requests.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    pub scheme: UpstreamScheme,
+    /// A name or an address, without the brackets of IPv6.
+    pub host: Arc<str>,
+    pub port: u16,
+    /// As it goes into the `Host` line: with the port where the rule wrote one.
+    pub authority: Arc<str>,
+    pub path: canonical::UpstreamPath,
+    pub preserve_host: PreserveHost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamScheme {
+    Http,
+    Https,
+}
+
+/// Which `Host` the upstream sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PreserveHost {
+    #[default]
+    No,
+    Yes,
+}
+
+/// A set of rules with its matcher and everything that they use. All phases of a request see one.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub generation: u64,
+    pub matcher: Matcher,
+    /// Indexed as the matcher's entries.
+    pub rules: Vec<Rule>,
+    /// What answers where no rule matched.
+    pub answers: Answers,
+}
+
+impl Snapshot {
+    /// Nothing matches: what is served before the first publish.
+    pub fn empty() -> Snapshot {
+        let (matcher, _) = Matcher::build(crate::matcher::Strategy::Regexp, &[]);
+        let fallback: Arc<[Strategy]> = Arc::from(Vec::new());
+        Snapshot {
+            generation: 0,
+            matcher,
+            rules: Vec::new(),
+            answers: Answers {
+                rule: Vec::new(),
+                fallback,
+                on_ambiguity: Default::default(),
+            },
+        }
+    }
+}
+
+/// The current snapshot. Publishing is one atomic store; requests in flight keep the one they began with.
+pub struct Live(ArcSwap<Snapshot>);
+
+impl Live {
+    pub fn new(snapshot: Snapshot) -> Live {
+        Live(ArcSwap::from_pointee(snapshot))
+    }
+
+    /// Owned, because handlers wait on networks and a guard must not be held that long.
+    pub fn load(&self) -> Arc<Snapshot> {
+        self.0.load_full()
+    }
+
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.0.store(Arc::new(snapshot));
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Live(generation {})", self.0.load().generation)
+    }
+}

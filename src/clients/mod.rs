@@ -7,3 +7,7 @@ mod retry;
 pub(crate) mod stub;
 
 pub use retry::{Repeat, Retry};
+
+/// What handlers call out with. Outlives snapshots, so that a reload empties no pool and no cache.
+#[derive(Debug, Default)]
+pub struct Clients {}

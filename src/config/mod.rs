@@ -5,8 +5,6 @@
 //! values, since a rule may change them; [`Handlers::effective`] merges and checks them.
 
 mod access_rules;
-mod advice;
-pub mod document;
 mod duration;
 mod handlers;
 mod load;

@@ -1,1 +1,4 @@
 //! Rule files become a snapshot.
+
+pub mod compile;
+pub mod raw;

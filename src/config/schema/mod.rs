@@ -17,7 +17,7 @@ mod mutators;
 mod sections;
 mod serve;
 
-pub use check::{Findings, check};
+pub use check::check;
 pub use fill::fill;
 pub use formats::Format;
 
@@ -158,12 +158,6 @@ pub fn root() -> &'static Schema {
         .about("The configuration of Doorward.")
     });
     &ROOT
-}
-
-/// The schema of `enabled`.
-fn switch() -> &'static Schema {
-    static SWITCH: LazyLock<Schema> = LazyLock::new(boolean);
-    &SWITCH
 }
 
 impl Schema {

@@ -1,0 +1,53 @@
+# What a newcomer needs: `make run` and `make test`. Each installs what is missing.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+DENY := 0.20.2
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+
+.PHONY: run
+run: setup ## build, then serve a demonstration on loopback
+	@echo 'Building Doorward (a first build takes some minutes: Pingora is large) …'
+	@cargo build --locked
+	@exec $(TARGET)/debug/doorward demo
+
+.PHONY: test
+test: setup fmt clippy unit doc deny ## everything that must hold before a change goes in
+
+.PHONY: fmt
+fmt:
+	cargo fmt --check
+
+.PHONY: clippy
+clippy:
+	cargo clippy --locked --all-targets -- -D warnings
+
+.PHONY: unit
+unit:
+	cargo build --locked
+	cargo test --locked
+
+.PHONY: doc
+doc:
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+
+.PHONY: deny
+deny:
+	@command -v cargo-deny >/dev/null || cargo install cargo-deny --version $(DENY) --locked
+	cargo deny --locked check licenses bans sources
+
+.PHONY: conformance
+conformance: ## the recorded suites of tests/conformance-suites, played by the shared runner where it is
+	cargo build --locked
+	.ci/conformance
+
+.PHONY: setup
+setup:
+	@.ci/setup
+
+.PHONY: release
+release: setup ## a stripped binary in target/release
+	cargo build --locked --release

@@ -1,0 +1,166 @@
+//! Match, run, decide: the straight path of a request.
+
+use crate::canonical::{self, Scheme};
+use crate::matcher::{Found, Key, Protocol};
+use crate::pipeline::{Captures, Denial, Grant, Reason, Refusal, RequestView};
+use crate::snapshot::{Live, Rule, Snapshot};
+use bytes::Bytes;
+use http::Response;
+use std::sync::Arc;
+
+/// Decides on requests, with whatever snapshot is live when they come.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    live: Arc<Live>,
+}
+
+/// A request's rule, or why it has none. Holds its snapshot, so that all later steps see the same rules.
+#[derive(Debug)]
+pub struct Matched {
+    snapshot: Arc<Snapshot>,
+    found: Result<usize, Reason>,
+}
+
+/// What was decided on one request.
+#[derive(Debug)]
+pub struct Decision {
+    matched: Matched,
+    pub outcome: Result<Grant, Refused>,
+}
+
+/// Why a request was not let through: before a rule was found, or by the rule's pipeline.
+#[derive(Debug)]
+pub enum Refused {
+    Unmatched(Denial),
+    ByRule(Refusal),
+}
+
+impl Refused {
+    pub fn denial(&self) -> &Denial {
+        match self {
+            Refused::Unmatched(denial) => denial,
+            Refused::ByRule(refusal) => &refusal.denial,
+        }
+    }
+}
+
+impl Engine {
+    pub fn new(live: Arc<Live>) -> Engine {
+        Engine { live }
+    }
+
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Finds the one rule of a request. No lock, no allocation.
+    pub fn find(&self, request: &canonical::Request) -> Matched {
+        let snapshot = self.live.load();
+        let found = match snapshot.matcher.find(&key(request)) {
+            Found::One(rule) => Ok(rule as usize),
+            Found::None => Err(Reason::NoRule),
+            Found::Several(..) => Err(Reason::SeveralRules),
+            Found::Overrun(_) => Err(Reason::MatchOverrun),
+        };
+        Matched { snapshot, found }
+    }
+
+    /// Runs the pipeline of the request's rule. Total: whatever goes wrong comes back as a refusal.
+    pub async fn decide(&self, matched: Matched, view: &RequestView<'_>) -> Decision {
+        let outcome = match matched.rule() {
+            Ok(rule) => {
+                let captures = PatternCaptures {
+                    matched: &matched,
+                    request: view.canonical,
+                };
+                rule.pipeline
+                    .run(view, &captures)
+                    .await
+                    .map_err(Refused::ByRule)
+            }
+            Err(reason) => Err(Refused::Unmatched(Denial::new(reason))),
+        };
+        Decision { matched, outcome }
+    }
+}
+
+impl Matched {
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    pub fn rule(&self) -> Result<&Rule, Reason> {
+        let index = self.found?;
+        // INVARIANT: the matcher's entries are the snapshot's rules. A miss would be a defect, and is a refusal.
+        self.snapshot.rules.get(index).ok_or(Reason::Panicked)
+    }
+
+    /// Whether the door must be able to hand out the request's body.
+    pub fn needs_body(&self) -> bool {
+        self.rule().is_ok_and(|rule| rule.pipeline.needs_body())
+    }
+}
+
+impl Decision {
+    /// A refusal that a door makes itself, after the rule was found (no upstream, a body that broke off).
+    pub fn refuse(self, denial: Denial) -> Decision {
+        Decision {
+            matched: self.matched,
+            outcome: Err(Refused::Unmatched(denial)),
+        }
+    }
+
+    pub fn rule(&self) -> Option<&Rule> {
+        self.matched.rule().ok()
+    }
+
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.matched.snapshot
+    }
+
+    /// The answer to a refused request; `None` where it was granted.
+    pub fn answer(&self, view: &RequestView<'_>) -> Option<Response<Bytes>> {
+        let refused = self.outcome.as_ref().err()?;
+        let answers = self
+            .rule()
+            .map_or(&self.matched.snapshot.answers, |rule| &rule.answers);
+        Some(answers.answer(view, refused.denial()))
+    }
+}
+
+/// Runs the matched pattern once more, for those who want its groups.
+struct PatternCaptures<'a> {
+    matched: &'a Matched,
+    request: &'a canonical::Request,
+}
+
+impl Captures for PatternCaptures<'_> {
+    fn groups(&self) -> Vec<String> {
+        let Ok(index) = self
+            .matched
+            .found
+            .and_then(|index| u32::try_from(index).map_err(|_| Reason::Panicked))
+        else {
+            return Vec::new();
+        };
+        self.matched
+            .snapshot
+            .matcher
+            .captures(index, &key(self.request))
+            .unwrap_or_default()
+    }
+}
+
+fn key(request: &canonical::Request) -> Key<'_> {
+    let protocol = match request.scheme() {
+        Scheme::Http | Scheme::Https | Scheme::Ws | Scheme::Wss => Protocol::Http,
+        Scheme::Rpc => Protocol::Rpc,
+    };
+    Key {
+        protocol,
+        method: request.method(),
+        scheme: request.scheme().as_str(),
+        host: request.host(),
+        path: request.path(),
+    }
+}

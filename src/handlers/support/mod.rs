@@ -1,0 +1,1 @@
+//! What several handlers share. Knows no handler.

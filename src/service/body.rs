@@ -1,0 +1,123 @@
+//! A request's body for the handler that wants it, kept for the upstream.
+
+use crate::pipeline::{BodySource, Denial, Reason};
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use http::header::CONTENT_LENGTH;
+use pingora_core::protocols::http::ServerSession;
+use tokio::sync::Mutex;
+
+/// What Pingora keeps for a second try. Beyond it nothing read in advance would reach the upstream, so a chunked body, whose
+/// length is not known when it counts, ends here.
+const RETRY_BUFFER: usize = 64 * 1024;
+
+/// Reads a session's body once, on demand, within a limit.
+pub(super) struct SessionBody<'a> {
+    limit: usize,
+    purpose: Purpose,
+    state: Mutex<State<'a>>,
+}
+
+/// What happens to a body after the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Forward,
+    DecideOnly,
+}
+
+enum State<'a> {
+    Unread(&'a mut ServerSession),
+    Read(Bytes),
+    Broken(Denial),
+}
+
+impl<'a> SessionBody<'a> {
+    pub(super) fn new(
+        session: &'a mut ServerSession,
+        limit: usize,
+        purpose: Purpose,
+    ) -> SessionBody<'a> {
+        SessionBody {
+            limit,
+            purpose,
+            state: Mutex::new(State::Unread(session)),
+        }
+    }
+
+    /// The body, if somebody read it: what the upstream must get.
+    pub(super) fn kept(self) -> Option<Bytes> {
+        match self.state.into_inner() {
+            State::Read(body) => Some(body),
+            State::Unread(_) | State::Broken(_) => None,
+        }
+    }
+}
+
+#[async_trait]
+impl BodySource for SessionBody<'_> {
+    async fn read(&self) -> Result<Bytes, Denial> {
+        let mut state = self.state.lock().await;
+        if let State::Unread(session) = &mut *state {
+            *state = match read_whole(session, self.limit, self.purpose).await {
+                Ok(body) => State::Read(body),
+                Err(denial) => State::Broken(denial),
+            };
+        }
+        match &*state {
+            State::Read(body) => Ok(body.clone()),
+            State::Broken(denial) => Err(denial.clone()),
+            State::Unread(_) => Err(Denial::new(Reason::Panicked)),
+        }
+    }
+}
+
+async fn read_whole(
+    session: &mut ServerSession,
+    limit: usize,
+    purpose: Purpose,
+) -> Result<Bytes, Denial> {
+    let broken = |_| Denial::new(Reason::BadRequest).because("the request body broke off");
+    if session.is_body_done() {
+        return Ok(Bytes::new());
+    }
+    let announced = announced_length(session);
+    let limit = match announced {
+        Some(length) if length > limit => return Err(Denial::new(Reason::BodyTooLarge)),
+        None if purpose == Purpose::Forward => limit.min(RETRY_BUFFER),
+        Some(_) | None => limit,
+    };
+    if session
+        .req_header()
+        .headers
+        .contains_key(http::header::EXPECT)
+    {
+        session.write_continue_response().await.map_err(broken)?;
+        session
+            .req_header_mut()
+            .remove_header(&http::header::EXPECT);
+    }
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(0));
+    loop {
+        // Pingora hands a body that was read in advance to the upstream only out of its retry buffer, which holds 64 KiB. It is
+        // turned on for the last stretch, and the door puts the whole body in its place (design: pingora.md, P03).
+        if announced.is_none_or(|length| length - body.len().min(length) <= RETRY_BUFFER) {
+            session.enable_retry_buffering();
+        }
+        match session.read_request_body().await.map_err(broken)? {
+            Some(part) if body.len() + part.len() > limit => {
+                return Err(Denial::new(Reason::BodyTooLarge));
+            }
+            Some(part) => body.extend_from_slice(&part),
+            None => return Ok(body.freeze()),
+        }
+    }
+}
+
+fn announced_length(session: &ServerSession) -> Option<usize> {
+    let value = session.req_header().headers.get(CONTENT_LENGTH)?;
+    std::str::from_utf8(value.as_bytes())
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+}

@@ -1,0 +1,167 @@
+//! The API listener's application: decisions for other gateways, and the API beside them.
+//!
+//! An application of its own rather than Pingora's `ServeHttp`, which gives malformed requests no answer and keeps HTTP/1.0
+//! connections open.
+
+use super::api::Api;
+use super::body::{Purpose, SessionBody};
+use super::reply;
+use super::translate::{self, Entry, Reading, Settings};
+use crate::canonical::{self, headers};
+use crate::config::EchoHeaders;
+use crate::engine::{Decision, Engine};
+use crate::pipeline::{Echo, Grant};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::{HeaderMap, HeaderName, Method, Response};
+use pingora_core::Result;
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
+};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use std::sync::Arc;
+
+pub(super) struct Decisions {
+    engine: Engine,
+    settings: Arc<Settings>,
+    api: Api,
+    options: HttpServerOptions,
+}
+
+impl Decisions {
+    pub(super) fn new(engine: Engine, settings: Arc<Settings>, api: Api) -> Decisions {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        Decisions {
+            engine,
+            settings,
+            api,
+            options,
+        }
+    }
+
+    async fn respond(&self, session: &mut ServerSession) -> Result<()> {
+        let header = session.req_header();
+        let mut cors_answer = None;
+        if let Some(cors) = &self.settings.cors {
+            if let Some(headers) = cors.preflight(&header.method, &header.headers) {
+                return reply::send(session, reply::no_content(headers)).await;
+            }
+            cors_answer = Some(cors.answer(&header.method, &header.headers));
+        }
+        let mut answer = if canonical::is_decision(header.raw_path()) {
+            self.decision(session).await
+        } else if header.method == Method::OPTIONS && header.raw_path() == b"*" {
+            Response::new(Bytes::new())
+        } else {
+            self.api.answer(header)
+        };
+        if let Some(cors) = &cors_answer {
+            reply::add_cors(answer.headers_mut(), cors);
+        }
+        reply::send(session, answer).await
+    }
+
+    async fn decision(&self, session: &mut ServerSession) -> Response<Bytes> {
+        let Entry {
+            request, client, ..
+        } = translate::enter(session, &self.settings, Reading::Decision);
+        let request = match request {
+            Ok(request) => request,
+            Err(rejection) => return reply::rejected(rejection),
+        };
+        let matched = self.engine.find(&request);
+        if !matched.needs_body() {
+            let headers = &session.req_header().headers;
+            let view = translate::view(&request, headers, client, None);
+            let decision = self.engine.decide(matched, &view).await;
+            return decision
+                .answer(&view)
+                .unwrap_or_else(|| self.granted(&decision, headers));
+        }
+        let headers = session.req_header().headers.clone();
+        let body = SessionBody::new(
+            session,
+            self.settings.body_for_decision,
+            Purpose::DecideOnly,
+        );
+        let view = translate::view(&request, &headers, client, Some(&body));
+        let decision = self.engine.decide(matched, &view).await;
+        decision
+            .answer(&view)
+            .unwrap_or_else(|| self.granted(&decision, &headers))
+    }
+
+    /// 200 with an empty body and the headers that the pipeline set.
+    fn granted(&self, decision: &Decision, request: &HeaderMap) -> Response<Bytes> {
+        let mut answer = Response::new(Bytes::new());
+        // INVARIANT: only called for a decision without an answer of its own, which is one with a grant.
+        if let Ok(grant) = &decision.outcome {
+            write_grant(grant, request, self.settings.echo, answer.headers_mut());
+        }
+        answer
+    }
+}
+
+fn write_grant(grant: &Grant, request: &HeaderMap, echo: EchoHeaders, answer: &mut HeaderMap) {
+    if grant.echo() == Echo::Request {
+        match echo {
+            EchoHeaders::All => echo_all(request, answer),
+            EchoHeaders::Authorization => {
+                if let Some(value) = request.get(AUTHORIZATION) {
+                    answer.insert(AUTHORIZATION, value.clone());
+                }
+            }
+            EchoHeaders::None => {}
+        }
+    }
+    for (name, value) in grant.headers().iter() {
+        if name.name() != CONTENT_LENGTH {
+            answer.insert(name.name().clone(), value.clone());
+        }
+    }
+}
+
+/// The request's end-to-end headers, the first line of each name, as the reference's `noop` returns them.
+fn echo_all(request: &HeaderMap, answer: &mut HeaderMap) {
+    for name in request.keys().filter(|name| is_echoed(name)) {
+        if let Some(value) = request.get(name) {
+            answer.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn is_echoed(name: &HeaderName) -> bool {
+    !matches!(*name, HOST | ACCEPT_ENCODING)
+        && !name.as_str().starts_with("content-")
+        && !headers::is_hop_by_hop(name)
+}
+
+#[async_trait]
+impl HttpServerApp for Decisions {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        // The door handed over a complete head; only HTTP/2 streams can still fail here.
+        if !matches!(session.read_request().await, Ok(true)) {
+            return None;
+        }
+        if *shutdown.borrow() {
+            session.set_keepalive(None);
+        }
+        if self.respond(&mut session).await.is_err() {
+            return None;
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}

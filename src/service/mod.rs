@@ -1,0 +1,18 @@
+//! The front doors: the only module that knows Pingora. They translate in and out and decide nothing.
+
+mod api;
+mod body;
+mod chunks;
+mod conn;
+mod cors;
+mod decisions;
+mod door;
+mod head;
+mod proxy;
+mod refusal;
+mod reply;
+mod server;
+mod translate;
+mod upstream;
+
+pub use server::{ListenError, serve};

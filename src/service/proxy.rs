@@ -1,0 +1,309 @@
+//! The reverse proxy: a request that was granted goes on to its rule's upstream.
+
+use super::body::{Purpose, SessionBody};
+use super::reply;
+use super::translate::{self, Cleaned, Entry, Reading, Settings};
+use super::upstream::Peers;
+use crate::canonical;
+use crate::canonical::headers::{self, UnderscoreHeaders};
+use crate::engine::{Decision, Engine};
+use crate::pipeline::{Client, Denial, Grant, Reason};
+use crate::snapshot::{PreserveHost, Upstream};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, Response, StatusCode};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorSource, ErrorType, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use std::sync::Arc;
+
+/// Everything about one request. Nothing is taken out of it in phases that run once a try.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    entry: Option<Entry>,
+    decision: Option<Decision>,
+    /// A body that was read for the decision and is still owed to the upstream.
+    body: Option<Bytes>,
+    /// What the client's answer must say of cross-origin requests.
+    cors: Option<HeaderMap>,
+}
+
+/// The application behind the proxy's door.
+#[derive(Debug)]
+pub(super) struct Proxy {
+    engine: Engine,
+    settings: Arc<Settings>,
+    peers: Peers,
+}
+
+impl Proxy {
+    pub(super) fn new(engine: Engine, settings: Arc<Settings>, peers: Peers) -> Proxy {
+        Proxy {
+            engine,
+            settings,
+            peers,
+        }
+    }
+
+    async fn decide(
+        &self,
+        session: &mut Session,
+        request: &canonical::Request,
+        client: Client,
+    ) -> Decided {
+        let matched = self.engine.find(request);
+        if !matched.needs_body() {
+            let view = translate::view(request, &session.req_header().headers, client, None);
+            let decision = owed_upstream(self.engine.decide(matched, &view).await);
+            let answer = decision.answer(&view);
+            return Decided {
+                decision,
+                answer,
+                body: None,
+            };
+        }
+        let headers = session.req_header().headers.clone();
+        let body = SessionBody::new(
+            session.as_mut(),
+            self.settings.body_for_decision,
+            Purpose::Forward,
+        );
+        let view = translate::view(request, &headers, client, Some(&body));
+        let decision = owed_upstream(self.engine.decide(matched, &view).await);
+        let answer = decision.answer(&view);
+        Decided {
+            decision,
+            answer,
+            body: body.kept(),
+        }
+    }
+}
+
+struct Decided {
+    decision: Decision,
+    answer: Option<Response<Bytes>>,
+    body: Option<Bytes>,
+}
+
+/// A grant for a rule without an upstream is worth nothing here.
+fn owed_upstream(decision: Decision) -> Decision {
+    let without = decision.rule().is_some_and(|rule| rule.upstream.is_none());
+    if decision.outcome.is_ok() && without {
+        decision.refuse(Denial::new(Reason::NoUpstream))
+    } else {
+        decision
+    }
+}
+
+impl Exchange {
+    /// The proof that the request may go on, and where to.
+    fn granted(&self) -> Result<(&canonical::Request, &Grant, &Upstream)> {
+        let refused = || Error::explain(ErrorType::InternalError, "no grant, no upstream");
+        let request = self
+            .entry
+            .as_ref()
+            .and_then(|entry| entry.request.as_ref().ok())
+            .ok_or_else(refused)?;
+        let decision = self.decision.as_ref().ok_or_else(refused)?;
+        let grant = decision.outcome.as_ref().map_err(|_| refused())?;
+        let upstream = decision
+            .rule()
+            .and_then(|rule| rule.upstream.as_ref())
+            .ok_or_else(refused)?;
+        Ok((request, grant, upstream))
+    }
+
+    async fn answer(&self, session: &mut Session, mut answer: Response<Bytes>) -> Result<()> {
+        if let Some(cors) = &self.cors {
+            reply::add_cors(answer.headers_mut(), cors);
+        }
+        reply::send(session.as_mut(), answer).await
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::default()
+    }
+
+    /// None: compression would buffer streams, and is nobody's wish here.
+    fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+        ctx.entry = Some(translate::enter(
+            session.as_mut(),
+            &self.settings,
+            Reading::Proxy,
+        ));
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+        if let Some(cors) = &self.settings.cors {
+            let header = session.req_header();
+            if let Some(headers) = cors.preflight(&header.method, &header.headers) {
+                reply::send(session.as_mut(), reply::no_content(headers)).await?;
+                return Ok(true);
+            }
+            ctx.cors = Some(cors.answer(&header.method, &header.headers));
+        }
+        let Some(Entry {
+            request,
+            client,
+            upgrade,
+        }) = &ctx.entry
+        else {
+            return Err(Error::explain(
+                ErrorType::InternalError,
+                "a request that never entered",
+            ));
+        };
+        let decided = match request {
+            Ok(request) => self.decide(session, request, *client).await,
+            Err(rejection) => {
+                let answer = reply::rejected(*rejection);
+                ctx.answer(session, answer).await?;
+                return Ok(true);
+            }
+        };
+        let upgrade = *upgrade;
+        ctx.decision = Some(decided.decision);
+        ctx.body = decided.body;
+        match decided.answer {
+            Some(answer) => {
+                ctx.answer(session, answer).await?;
+                Ok(true)
+            }
+            None => {
+                translate::restore_upgrade(session.req_header_mut(), upgrade);
+                Ok(false)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
+        let (_, _, upstream) = ctx.granted()?;
+        self.peers.peer(upstream).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        upstream_request: &mut RequestHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        let (request, grant, upstream) = ctx.granted()?;
+        let target = upstream.path.target(request).map_err(|_| {
+            Error::explain(
+                ErrorType::HTTPStatus(400),
+                "the stripped path has dot segments",
+            )
+        })?;
+        upstream_request.set_raw_path(target.as_bytes())?;
+        match upstream.preserve_host {
+            PreserveHost::No => upstream_request.insert_header(HOST, &*upstream.authority)?,
+            PreserveHost::Yes => upstream_request.insert_header(HOST, request.host())?,
+        }
+        if ctx.body.is_some() {
+            upstream_request.remove_header(&EXPECT);
+        }
+        apply(grant, upstream_request, self.settings.underscores)
+    }
+
+    /// A body that was read for the decision goes out in one piece, in place of Pingora's copy of its end.
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        if let (Some(kept), true) = (&ctx.body, end_of_stream) {
+            *body = Some(kept.clone());
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        if let Some(cors) = &ctx.cors {
+            reply::add_cors_to(response, cors)?;
+        }
+        Ok(())
+    }
+
+    /// 499, 502 and 504 with an empty body, past the error handlers, as recorded.
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut Exchange,
+    ) -> FailToProxy {
+        let code = failure_status(error);
+        if code > 0 && session.response_written().is_none() {
+            let mut answer = Response::new(Bytes::new());
+            *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);
+            session.set_keepalive(None);
+            // The client may be gone; there is nobody else to tell.
+            let _ = ctx.answer(session, answer).await;
+        }
+        FailToProxy {
+            error_code: code,
+            can_reuse_downstream: false,
+        }
+    }
+
+    /// Pingora's error lines carry the start of the raw request, credentials included.
+    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+        true
+    }
+
+    fn request_summary(&self, session: &Session, _: &Exchange) -> String {
+        session.req_header().method.to_string()
+    }
+}
+
+/// Removes what the client sent under the names that the pipeline set, however spelled, and sets its values.
+fn apply(grant: &Grant, request: &mut RequestHeader, underscores: UnderscoreHeaders) -> Result<()> {
+    for (name, value) in grant.headers().iter() {
+        // Framing and routing are the door's; the reference ignores these names too.
+        if matches!(
+            *name.name(),
+            HOST | CONTENT_LENGTH | TRANSFER_ENCODING | TRAILER
+        ) {
+            continue;
+        }
+        headers::remove_aliases(&mut Cleaned(request), name.name(), underscores);
+        request.insert_header(name.wire().clone(), value.clone())?;
+    }
+    Ok(())
+}
+
+fn failure_status(error: &Error) -> u16 {
+    match (error.esource(), error.etype()) {
+        (_, ErrorType::HTTPStatus(code)) => *code,
+        (
+            ErrorSource::Downstream,
+            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
+        ) => 0,
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => 408,
+        (ErrorSource::Downstream, _) => 400,
+        (
+            _,
+            ErrorType::ConnectTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout
+            | ErrorType::TLSHandshakeTimedout,
+        ) => 504,
+        _ => 502,
+    }
+}

@@ -1,0 +1,278 @@
+//! The listeners as Pingora services, and the end of the process.
+
+use super::api::Api;
+use super::cors::{Cors, Credentials};
+use super::decisions::Decisions;
+use super::door::{Allowance, Door, Watcher};
+use super::head::HeadLimits;
+use super::proxy::Proxy;
+use super::refusal::Refused;
+use super::translate::Settings;
+use super::upstream::{PeerSettings, Peers};
+use crate::canonical::headers::UnderscoreHeaders;
+use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
+use crate::config::{self, Config, Listener};
+use crate::engine::Engine;
+use async_trait::async_trait;
+use pingora_core::apps::HttpServerOptions;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::services::listening::Service;
+use pingora_proxy::http_proxy;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A listener can't be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: can't listen on {address}: {error}")]
+pub struct ListenError {
+    key: &'static str,
+    address: String,
+    error: io::Error,
+}
+
+/// Serves until the process is told to stop, and returns when the last request is done or its time is over.
+pub fn serve(config: &Config, engine: Engine) -> Result<(), ListenError> {
+    let open = Arc::new(AtomicUsize::new(0));
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
+    server.bootstrap();
+    let conf = server.configuration.clone();
+    server.add_service(proxy_service(config, &conf, engine.clone(), &open)?);
+    server.add_service(api_service(config, engine, &open)?);
+    end_when_idle(&server, open, config.serve.proxy.timeout.shutdown);
+    server.run(RunArgs {
+        shutdown_signal: Box::new(Signals),
+    });
+    Ok(())
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    let mut conf = ServerConf::default();
+    conf.threads = config.serve.proxy.threads;
+    conf.upstream_keepalive_pool_size = UPSTREAM_POOL;
+    // Requests in flight have this long; `end_when_idle` leaves earlier where there are none.
+    conf.grace_period_seconds = Some(config.serve.proxy.timeout.shutdown.as_secs());
+    conf.graceful_shutdown_timeout_seconds = Some(0);
+    conf.max_retries = TRIES;
+    conf
+}
+
+/// Idle connections to upstreams, of all workers together.
+const UPSTREAM_POOL: usize = 1024;
+/// How often one request is tried at its upstream.
+const TRIES: usize = 3;
+
+fn proxy_service(
+    config: &Config,
+    conf: &Arc<ServerConf>,
+    engine: Engine,
+    open: &Arc<AtomicUsize>,
+) -> Result<Service<Door<pingora_proxy::HttpProxy<Proxy>, Watch>>, ListenError> {
+    let listener = &config.serve.proxy;
+    let forwarded = match listener.trust_forwarded_headers {
+        config::TrustForwarded::Never => Forwarded::Ignored,
+        config::TrustForwarded::FromTrustedProxies => Forwarded::Honoured,
+    };
+    let settings = settings(config, listener, forwarded);
+    let peers = Peers::new(PeerSettings {
+        connect: Duration::from_secs(10),
+        read_idle: listener.timeout.write_idle,
+        write_idle: listener.timeout.body_idle,
+        pool_idle: Duration::from_secs(90),
+    });
+    let mut app = http_proxy(conf, Proxy::new(engine, settings, peers));
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(listener.timeout.keepalive);
+    app.server_options = Some(options);
+    open_listener("serve.proxy", listener, app, open)
+}
+
+fn api_service(
+    config: &Config,
+    engine: Engine,
+    open: &Arc<AtomicUsize>,
+) -> Result<Service<Door<Decisions, Watch>>, ListenError> {
+    let listener = &config.serve.api.listener;
+    let settings = settings(config, listener, Forwarded::Honoured);
+    let api = Api::new(engine.live().clone());
+    open_listener(
+        "serve.api",
+        listener,
+        Decisions::new(engine, settings, api),
+        open,
+    )
+}
+
+fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<Settings> {
+    Arc::new(Settings {
+        trust: Trust {
+            proxies: listener.trusted_proxies.clone(),
+            forwarded,
+        },
+        paths: paths(config, listener),
+        underscores: match config.access_rules.underscore_headers {
+            config::UnderscoreHeaders::DropAliases => UnderscoreHeaders::DropAliases,
+            config::UnderscoreHeaders::Drop => UnderscoreHeaders::Drop,
+            config::UnderscoreHeaders::Keep => UnderscoreHeaders::Keep,
+        },
+        body_for_decision: listener.limits.body_for_decision,
+        echo: config.decisions.echo_headers,
+        cors: listener.cors.as_ref().map(cors),
+    })
+}
+
+fn paths(config: &Config, listener: &Listener) -> PathPolicy {
+    PathPolicy {
+        trailing_slash: match config.access_rules.trailing_slash {
+            config::TrailingSlash::Keep => TrailingSlash::Keep,
+            config::TrailingSlash::Strip => TrailingSlash::Strip,
+        },
+        encoded_slashes: match config.access_rules.encoded_slashes {
+            config::EncodedSlashes::Keep => EncodedSlashes::Keep,
+            config::EncodedSlashes::Reject => EncodedSlashes::Reject,
+        },
+        max_target_bytes: listener.limits.target_bytes,
+    }
+}
+
+fn cors(config: &config::Cors) -> Cors {
+    Cors::new(&super::cors::Settings {
+        allowed_origins: config.allowed_origins.clone(),
+        allowed_methods: config.allowed_methods.clone(),
+        allowed_headers: config.allowed_headers.clone(),
+        exposed_headers: config.exposed_headers.clone(),
+        credentials: match config.allow_credentials {
+            config::Credentials::Refused => Credentials::Refused,
+            config::Credentials::Allowed => Credentials::Allowed,
+        },
+        max_age: config.max_age,
+    })
+}
+
+fn open_listener<A>(
+    key: &'static str,
+    listener: &Listener,
+    app: A,
+    open: &Arc<AtomicUsize>,
+) -> Result<Service<Door<A, Watch>>, ListenError>
+where
+    A: pingora_core::apps::HttpServerApp + Send + Sync + 'static,
+{
+    let address = listener.address.to_string();
+    probe(&address).map_err(|error| ListenError {
+        key,
+        address: address.clone(),
+        error,
+    })?;
+    let door = Door::new(
+        app,
+        Watch {
+            listener: key,
+            open: open.clone(),
+        },
+        allowance(listener),
+    );
+    let mut service = Service::new(key.to_owned(), door);
+    service.threads = Some(listener.threads);
+    // Smaller than Pingora's 64 KiB: idle connections are what fills the memory of an edge.
+    service.add_listener(ListenerConfig::tcp(address).l4_buffer(L4BufferSettings {
+        read: Some(4096),
+        write: Some(4096),
+    }));
+    Ok(service)
+}
+
+fn allowance(listener: &Listener) -> Allowance {
+    let (limits, timeout) = (&listener.limits, &listener.timeout);
+    Allowance {
+        head: HeadLimits {
+            bytes: limits.header_bytes,
+            lines: limits.headers,
+            target: limits.target_bytes,
+        },
+        header: timeout.header,
+        keepalive: timeout.keepalive,
+        body_idle: timeout.body_idle,
+        write_idle: timeout.write_idle,
+        connections: limits.connections.map_or(usize::MAX, |most| most.get()),
+    }
+}
+
+/// Pingora panics in a thread of its own where a port is taken; asked before, it is an error with a name.
+fn probe(address: &str) -> io::Result<()> {
+    let address = address
+        .to_socket_addrs()?
+        .next()
+        .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+    TcpListener::bind(address).map(drop)
+}
+
+#[derive(Debug)]
+pub(super) struct Watch {
+    listener: &'static str,
+    open: Arc<AtomicUsize>,
+}
+
+impl Watcher for Watch {
+    fn refused(&self, peer: Option<SocketAddr>, why: Refused) {
+        tracing::info!(target: "doorward::access", listener = self.listener, ?peer, status = why.status(), reason = why.label(), "refused before a request");
+    }
+
+    fn opened(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// SIGTERM and SIGINT drain, SIGQUIT hands the sockets to a new process.
+struct Signals;
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut term), Ok(mut interrupt), Ok(mut quit)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::quit()),
+        ) else {
+            tracing::error!("signals can't be received; the process only ends when it is killed");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => ShutdownSignal::GracefulTerminate,
+            _ = interrupt.recv() => ShutdownSignal::GracefulTerminate,
+            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
+        }
+    }
+}
+
+/// Pingora sleeps its whole grace period however little there is to wait for. A thread watches the connections and ends the process
+/// when the last one is done.
+fn end_when_idle(server: &Server, open: Arc<AtomicUsize>, most: Duration) {
+    let mut phases = server.watch_execution_phase();
+    std::thread::spawn(move || {
+        loop {
+            match phases.blocking_recv() {
+                Ok(ExecutionPhase::ShutdownGracePeriod) => break,
+                Ok(_) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
+                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+            }
+        }
+        let end = Instant::now() + most;
+        while open.load(Ordering::Relaxed) > 0 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        tracing::info!(cut_off = open.load(Ordering::Relaxed), "stopped");
+        std::process::exit(0);
+    });
+}

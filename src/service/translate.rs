@@ -1,0 +1,144 @@
+//! From Pingora's request to the canonical one.
+
+use super::cors::Cors;
+use crate::canonical::headers::{self, Fields, Peer, UnderscoreHeaders, Upgrade};
+use crate::canonical::{self, Inbound, PathPolicy, Rejection, Trust};
+use crate::config::EchoHeaders;
+use crate::pipeline::{BodySource, Client, RequestView};
+use http::header::{CONNECTION, HOST, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use pingora::http::RequestHeader;
+use pingora_core::protocols::http::ServerSession;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What a listener needs to know of its configuration for each request.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub trust: Trust,
+    pub paths: PathPolicy,
+    pub underscores: UnderscoreHeaders,
+    /// Bytes of a body that a handler may ask for.
+    pub body_for_decision: usize,
+    pub echo: EchoHeaders,
+    pub(super) cors: Option<Cors>,
+}
+
+/// A request at the threshold.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub request: Result<canonical::Request, Rejection>,
+    pub client: Client,
+    pub upgrade: Upgrade,
+}
+
+/// Which door's reading of a target applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reading {
+    Proxy,
+    Decision,
+}
+
+/// Reads the request at hand, and takes away the headers that nobody behind the door may see.
+pub(super) fn enter(session: &mut ServerSession, settings: &Settings, reading: Reading) -> Entry {
+    // How the body is framed is settled here, by headers that are about to go.
+    session.is_body_done();
+    let peer = peer(session);
+    let tls = session
+        .digest()
+        .is_some_and(|digest| digest.ssl_digest.is_some());
+    let header = session.req_header_mut();
+    let (request, client) = read(header, peer, tls, settings, reading);
+    let trusted = if settings.trust.trusts(peer) {
+        Peer::Trusted
+    } else {
+        Peer::Untrusted
+    };
+    let upgrade = headers::clean(&mut Cleaned(header), trusted, settings.underscores);
+    Entry {
+        request,
+        client,
+        upgrade,
+    }
+}
+
+fn read(
+    header: &RequestHeader,
+    peer: IpAddr,
+    tls: bool,
+    settings: &Settings,
+    reading: Reading,
+) -> (Result<canonical::Request, Rejection>, Client) {
+    let inbound = Inbound {
+        method: header.method.as_str(),
+        target: header.raw_path(),
+        authority: (header.version == Version::HTTP_2)
+            .then(|| header.uri.authority().map(|authority| authority.as_str()))
+            .flatten(),
+        tls,
+        peer,
+        headers: &header.headers,
+    };
+    let request = match reading {
+        Reading::Proxy => canonical::for_proxy(&inbound, &settings.trust, &settings.paths),
+        Reading::Decision => canonical::for_decision(&inbound, &settings.trust, &settings.paths),
+    };
+    let address = canonical::client_address(peer, &header.headers, &settings.trust);
+    (request, Client { peer, address })
+}
+
+/// Gives a granted WebSocket handshake back what makes it one.
+pub(super) fn restore_upgrade(header: &mut RequestHeader, upgrade: Upgrade) {
+    if upgrade == Upgrade::WebSocket {
+        let mut header = Cleaned(header);
+        header.set(CONNECTION, HeaderValue::from_static("Upgrade"));
+        header.set(UPGRADE, HeaderValue::from_static("websocket"));
+    }
+}
+
+/// Pingora keeps the spelling of names beside the map; both change through its own methods.
+pub(super) struct Cleaned<'a>(pub &'a mut RequestHeader);
+
+impl Fields for Cleaned<'_> {
+    fn map(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        self.0.remove_header(name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        // INVARIANT: name and value are of the types that Pingora would convert to; nothing is left to fail.
+        let _ = self.0.insert_header(name, value);
+    }
+}
+
+/// The other end of the connection. Only sockets of other families have none; such a peer is nobody's friend.
+fn peer(session: &ServerSession) -> IpAddr {
+    session
+        .client_addr()
+        .and_then(|addr| addr.as_inet())
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| {
+            addr.ip().to_canonical()
+        })
+}
+
+/// What the handlers see.
+pub(super) fn view<'a>(
+    request: &'a canonical::Request,
+    headers: &'a HeaderMap,
+    client: Client,
+    body: Option<&'a dyn BodySource>,
+) -> RequestView<'a> {
+    let transport_host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or(request.host());
+    RequestView {
+        canonical: request,
+        headers,
+        transport_host,
+        client,
+        body,
+    }
+}

@@ -1,0 +1,382 @@
+//! Starts the binary, an upstream that echoes, and speaks raw HTTP/1.1.
+
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running Doorward with its files in a folder of its own.
+pub struct Doorward {
+    child: Child,
+    pub proxy: SocketAddr,
+    pub api: SocketAddr,
+    pub metrics: SocketAddr,
+    pub dir: TempDir,
+}
+
+impl Doorward {
+    /// Starts with a configuration and rules, and returns when it answers.
+    pub fn start(config: Value, rules: Value) -> Doorward {
+        let doorward = Doorward::launch(config, rules);
+        let end = Instant::now() + PATIENCE;
+        while !doorward.is_alive() {
+            assert!(Instant::now() < end, "did not come up:\n{}", doorward.log());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        doorward
+    }
+
+    fn launch(mut config: Value, rules: Value) -> Doorward {
+        let dir = tempfile::tempdir().unwrap();
+        let [proxy, api, metrics] = [free_port(), free_port(), free_port()];
+        for (listener, port) in [("proxy", proxy), ("api", api), ("prometheus", metrics)] {
+            let section = &mut config["serve"][listener];
+            section["host"] = "127.0.0.1".into();
+            section["port"] = port.into();
+        }
+        let rules_file = dir.path().join("rules.json");
+        std::fs::write(&rules_file, rules.to_string()).unwrap();
+        if config["access_rules"]["repositories"].is_null() {
+            config["access_rules"]["repositories"] =
+                json!([format!("file://{}", rules_file.display())]);
+        }
+        let config_file = dir.path().join("config.json");
+        std::fs::write(&config_file, config.to_string()).unwrap();
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
+            .args(["serve", "--config"])
+            .arg(&config_file)
+            .current_dir(dir.path())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+        Doorward {
+            child,
+            proxy: local(proxy),
+            api: local(api),
+            metrics: local(metrics),
+            dir,
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        TcpStream::connect(self.api).is_ok()
+            && get(self.api, "/health/alive", "api.test").status == 200
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for the end; `None` where it does not come in time.
+    pub fn wait(&mut self, most: Duration) -> Option<i32> {
+        let end = Instant::now() + most;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status.code().unwrap_or(-1));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+}
+
+impl Drop for Doorward {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Handlers that need no other server, all switched on, with verbose errors.
+pub fn plain_config() -> Value {
+    json!({
+        "authenticators": { "noop": { "enabled": true }, "anonymous": { "enabled": true }, "unauthorized": { "enabled": true } },
+        "authorizers": { "allow": { "enabled": true }, "deny": { "enabled": true } },
+        "mutators": { "noop": { "enabled": true }, "header": { "enabled": true, "config": { "headers": {} } } },
+    })
+}
+
+/// A rule with one handler a stage.
+pub fn rule(id: &str, url: &str, handlers: [&str; 3], upstream: Option<SocketAddr>) -> Value {
+    let [authenticator, authorizer, mutator] = handlers;
+    let mut rule = json!({
+        "id": id,
+        "match": { "url": url, "methods": ["GET", "POST", "HEAD"] },
+        "authenticators": [{ "handler": authenticator }],
+        "authorizer": { "handler": authorizer },
+        "mutators": [{ "handler": mutator }],
+    });
+    if let Some(upstream) = upstream {
+        rule["upstream"] = json!({ "url": format!("http://{upstream}") });
+    }
+    rule
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// An answer as it came, header names in lower case.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+    }
+}
+
+/// A connection that bytes are written to and answers are read from.
+pub struct Client {
+    stream: TcpStream,
+    ahead: Vec<u8>,
+}
+
+impl Client {
+    pub fn connect(to: SocketAddr) -> Client {
+        let stream = TcpStream::connect(to).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client {
+            stream,
+            ahead: Vec::new(),
+        }
+    }
+
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // The other side may have answered and closed already; what it said is what counts.
+        let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// The next answer; `None` where the connection ends without one.
+    pub fn answer(&mut self) -> Option<Answer> {
+        self.answer_to("GET")
+    }
+
+    pub fn answer_to(&mut self, method: &str) -> Option<Answer> {
+        let head = loop {
+            if let Some(at) = find(&self.ahead, b"\r\n\r\n") {
+                break self.ahead.drain(..at + 4).collect::<Vec<u8>>();
+            }
+            if self.fill() == 0 {
+                assert!(
+                    self.ahead.is_empty(),
+                    "half an answer: {:?}",
+                    String::from_utf8_lossy(&self.ahead)
+                );
+                return None;
+            }
+        };
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let mut lines = head.split("\r\n");
+        let status: u16 = lines
+            .next()
+            .unwrap()
+            .split(' ')
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap();
+        let headers: Vec<(String, String)> = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+            .collect();
+        if (100..200).contains(&status) && status != 101 {
+            return self.answer_to(method);
+        }
+        let mut answer = Answer {
+            status,
+            headers,
+            body: String::new(),
+        };
+        if method != "HEAD" && ![101, 204, 304].contains(&status) {
+            answer.body = String::from_utf8_lossy(&self.body(&answer)).into_owned();
+        }
+        Some(answer)
+    }
+
+    fn body(&mut self, answer: &Answer) -> Vec<u8> {
+        if let Some(length) = answer.header("content-length") {
+            let length: usize = length.parse().unwrap();
+            return self.take(length);
+        }
+        if answer.header("transfer-encoding").is_some() {
+            return self.chunks();
+        }
+        while self.fill() > 0 {}
+        std::mem::take(&mut self.ahead)
+    }
+
+    fn chunks(&mut self) -> Vec<u8> {
+        let mut body = Vec::new();
+        loop {
+            let line = loop {
+                if let Some(at) = find(&self.ahead, b"\r\n") {
+                    break self.take(at + 2);
+                }
+                assert!(self.fill() > 0, "a chunked body broke off");
+            };
+            let size =
+                usize::from_str_radix(std::str::from_utf8(&line).unwrap().trim(), 16).unwrap();
+            let chunk = self.take(size + 2);
+            if size == 0 {
+                return body;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        while self.ahead.len() < length {
+            assert!(self.fill() > 0, "an answer's body broke off");
+        }
+        self.ahead.drain(..length).collect()
+    }
+
+    fn fill(&mut self) -> usize {
+        let mut space = [0; 16 * 1024];
+        let n = self.stream.read(&mut space).unwrap_or(0);
+        self.ahead.extend_from_slice(&space[..n]);
+        n
+    }
+
+    /// Whether the other side has closed.
+    pub fn is_closed(&mut self) -> bool {
+        self.ahead.is_empty() && self.fill() == 0
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|part| part == what)
+}
+
+/// One request on a connection of its own.
+pub fn get(to: SocketAddr, target: &str, host: &str) -> Answer {
+    ask(
+        to,
+        &format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+pub fn ask(to: SocketAddr, raw: &str) -> Answer {
+    let mut client = Client::connect(to);
+    client.send(raw);
+    let method = raw.split(' ').next().unwrap_or_default().to_owned();
+    client
+        .answer_to(&method)
+        .unwrap_or_else(|| panic!("no answer to {raw:?}"))
+}
+
+/// An upstream that notes each request's bytes and answers 200.
+pub struct Upstream {
+    pub address: SocketAddr,
+    seen: Receiver<String>,
+}
+
+impl Upstream {
+    pub fn start() -> Upstream {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (note, seen) = channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let note = note.clone();
+                std::thread::spawn(move || echo(stream, &note));
+            }
+        });
+        Upstream { address, seen }
+    }
+
+    /// The head (and body) of the next request that arrived.
+    pub fn next(&self) -> String {
+        self.seen
+            .recv_timeout(PATIENCE)
+            .expect("a request reaches the upstream")
+    }
+
+    pub fn saw_nothing(&self) -> bool {
+        self.seen.try_recv().is_err()
+    }
+}
+
+fn echo(mut stream: TcpStream, note: &Sender<String>) {
+    let mut ahead = Vec::new();
+    let mut space = [0; 16 * 1024];
+    loop {
+        let end = loop {
+            if let Some(at) = find(&ahead, b"\r\n\r\n") {
+                break at + 4;
+            }
+            match stream.read(&mut space) {
+                Ok(n) if n > 0 => ahead.extend_from_slice(&space[..n]),
+                _ => return,
+            }
+        };
+        let head = String::from_utf8_lossy(&ahead[..end]).into_owned();
+        let length = head
+            .lines()
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length:")
+                    .map(|value| value.trim().parse::<usize>().unwrap())
+            })
+            .unwrap_or(0);
+        while ahead.len() < end + length {
+            match stream.read(&mut space) {
+                Ok(n) if n > 0 => ahead.extend_from_slice(&space[..n]),
+                _ => return,
+            }
+        }
+        let request: Vec<u8> = ahead.drain(..end + length).collect();
+        let _ = note.send(String::from_utf8_lossy(&request).into_owned());
+        let body = if head.starts_with("HEAD ") {
+            ""
+        } else {
+            "hello"
+        };
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Type: text/plain\r\n\r\n{body}"
+        );
+        if stream.write_all(answer.as_bytes()).is_err() {
+            return;
+        }
+    }
+}
