@@ -2,6 +2,7 @@
 
 mod destination;
 pub mod http;
+pub mod jwks;
 pub mod keys;
 mod retry;
 #[cfg(test)]
