@@ -34,6 +34,8 @@ pub struct Upstream {
 pub enum UpstreamScheme {
     Http,
     Https,
+    /// Loads, as in the reference, but nothing can be reached by it: 502.
+    Unsupported,
 }
 
 /// Which `Host` the upstream sees.

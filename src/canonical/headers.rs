@@ -5,7 +5,7 @@
 //! neither handlers nor their calls see them; what mutators set comes later and is out of a client's reach.
 
 use super::names::{aliases, fold, trim};
-use http::header::{AUTHORIZATION, CONNECTION, TE, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A set of headers that can be cleaned in place. A door implements it for its transport's type.
@@ -81,6 +81,24 @@ pub fn clean(fields: &mut impl Fields, peer: Peer, underscores: UnderscoreHeader
     }
     keep_first_authorization(fields);
     upgrade
+}
+
+/// Removes what an upstream said to the next hop only, from an answer that does not switch protocols. `Transfer-Encoding` stays: the
+/// body is still to be framed by it.
+pub fn clean_answer(fields: &mut impl Fields) {
+    let map = fields.map();
+    if !map.keys().any(is_hop_by_hop) {
+        return;
+    }
+    let mut doomed: Vec<HeaderName> = map
+        .keys()
+        .filter(|name| is_hop_by_hop(name) && **name != TRANSFER_ENCODING)
+        .cloned()
+        .collect();
+    nominate(map, &mut doomed);
+    for name in &doomed {
+        fields.remove(name);
+    }
 }
 
 /// Removes every spelling of a header that some server would take for `name`, before a mutator's value is set.

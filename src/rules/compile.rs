@@ -497,7 +497,7 @@ fn upstream(raw: &raw::Upstream) -> Result<Option<Upstream>, String> {
     let (scheme, default_port) = match url.scheme.as_str() {
         "http" => (UpstreamScheme::Http, 80),
         "https" => (UpstreamScheme::Https, 443),
-        _ => return Err(wrong("has a scheme that is neither http nor https")),
+        _ => (UpstreamScheme::Unsupported, 0),
     };
     let port = match url.port() {
         "" => default_port,

@@ -5,14 +5,14 @@ use super::reply;
 use super::translate::{self, Cleaned, Entry, Reading, Settings};
 use super::upstream::Peers;
 use crate::canonical;
-use crate::canonical::headers::{self, UnderscoreHeaders};
+use crate::canonical::headers::{self, Fields, UnderscoreHeaders};
 use crate::engine::{Decision, Engine};
 use crate::pipeline::{Client, Denial, Grant, Reason};
 use crate::snapshot::{PreserveHost, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
@@ -235,6 +235,9 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
+        if response.status != StatusCode::SWITCHING_PROTOCOLS {
+            headers::clean_answer(&mut CleanedAnswer(response));
+        }
         if let Some(cors) = &ctx.cors {
             reply::add_cors_to(response, cors)?;
         }
@@ -269,6 +272,24 @@ impl ProxyHttp for Proxy {
 
     fn request_summary(&self, session: &Session, _: &Exchange) -> String {
         session.req_header().method.to_string()
+    }
+}
+
+/// An upstream's answer, cleaned through Pingora's own methods.
+struct CleanedAnswer<'a>(&'a mut ResponseHeader);
+
+impl Fields for CleanedAnswer<'_> {
+    fn map(&self) -> &HeaderMap {
+        &self.0.headers
+    }
+
+    fn remove(&mut self, name: &HeaderName) {
+        self.0.remove_header(name);
+    }
+
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        // INVARIANT: name and value are of the types that Pingora would convert to; nothing is left to fail.
+        let _ = self.0.insert_header(name, value);
     }
 }
 

@@ -46,6 +46,10 @@ impl Peers {
 
     /// The peer for one try at an upstream.
     pub(super) async fn peer(&self, upstream: &Upstream) -> Result<Box<HttpPeer>> {
+        if upstream.scheme == UpstreamScheme::Unsupported {
+            let why = "the upstream's scheme is neither http nor https";
+            return Err(Error::explain(ErrorType::ConnectError, why));
+        }
         let address = self.address(upstream).await?;
         let tls = upstream.scheme == UpstreamScheme::Https;
         // A TLS peer without a server name would not be verified (pingora.md, P02): the host, be it a name or an address, is always one.
