@@ -70,6 +70,7 @@ impl Snapshot {
                 rule: Vec::new(),
                 fallback,
                 on_ambiguity: Default::default(),
+                dependency_status: Default::default(),
             },
         }
     }

@@ -154,6 +154,8 @@ pub struct Denial {
     pub details: Option<serde_json::Map<String, serde_json::Value>>,
     /// Passed on by the `json` handler, verbose or not.
     pub rate_limits: Option<Box<RateLimits>>,
+    /// Where it is not the reason's own.
+    status: Option<StatusCode>,
 }
 
 impl Denial {
@@ -164,6 +166,7 @@ impl Denial {
             explanation: None,
             details: None,
             rate_limits: None,
+            status: None,
         }
     }
 
@@ -179,7 +182,13 @@ impl Denial {
         self
     }
 
+    /// The same with a status other than the reason's own: a session store that can't be reached is recorded as 403, for example.
+    pub fn answered_with(mut self, status: StatusCode) -> Denial {
+        self.status = Some(status);
+        self
+    }
+
     pub fn status(&self) -> StatusCode {
-        self.reason.status()
+        self.status.unwrap_or_else(|| self.reason.status())
     }
 }

@@ -5,18 +5,21 @@
 mod answer;
 mod body;
 mod denial;
+pub mod envelope;
 mod headers;
 mod request;
 mod run;
 mod session;
+mod status;
 
-pub use answer::{Answers, ErrorHandler, OnAmbiguity, Strategy, Verdict};
+pub use answer::{Answers, DependencyStatus, ErrorHandler, OnAmbiguity, Strategy, Verdict};
 pub use body::BodySource;
 pub use denial::{Denial, RateLimits, Reason, Stage};
 pub use headers::{FieldName, HeaderChanges};
 pub use request::{Client, RequestView};
 pub use run::{Grant, Pipeline, Refusal, Step};
 pub use session::{Captures, Echo, Identity, MatchContext, Session};
+pub use status::{status_name, status_text};
 
 use async_trait::async_trait;
 use std::fmt;

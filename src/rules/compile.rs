@@ -8,8 +8,8 @@ use crate::gourl;
 use crate::handlers::{self, BuildContext, Kind};
 use crate::matcher::{Entry, Matcher, Protocol, Strategy as Matching};
 use crate::pipeline::{
-    Answers, Authenticator, Authn, Authorizer, Denial, ErrorHandler, Mutator, OnAmbiguity,
-    Pipeline, Reason, RequestView, Session, Step, Strategy,
+    Answers, Authenticator, Authn, Authorizer, Denial, DependencyStatus, ErrorHandler, Mutator,
+    OnAmbiguity, Pipeline, Reason, RequestView, Session, Step, Strategy,
 };
 use crate::snapshot::{PreserveHost, Rule, Snapshot, Upstream, UpstreamScheme};
 use crate::template;
@@ -76,6 +76,7 @@ pub fn compile(
         rule: Vec::new(),
         fallback: workshop.fallback.clone(),
         on_ambiguity: workshop.on_ambiguity,
+        dependency_status: workshop.dependency_status,
     };
     let mut problems = workshop.problems;
     problems.sort_by_key(|problem| problem.index);
@@ -130,6 +131,7 @@ struct Workshop<'a> {
     errors: Shelf<dyn ErrorHandler>,
     fallback: Arc<[Strategy]>,
     on_ambiguity: OnAmbiguity,
+    dependency_status: DependencyStatus,
     problems: Vec<RuleProblem>,
 }
 
@@ -149,6 +151,10 @@ impl<'a> Workshop<'a> {
             config::OnAmbiguity::First => OnAmbiguity::First,
             config::OnAmbiguity::Error => OnAmbiguity::Error,
         };
+        let dependency_status = match config.errors.dependency_status {
+            config::DependencyStatus::Recorded => DependencyStatus::Recorded,
+            config::DependencyStatus::Gateway => DependencyStatus::Gateway,
+        };
         let mut workshop = Workshop {
             config,
             context,
@@ -158,6 +164,7 @@ impl<'a> Workshop<'a> {
             errors: HashMap::new(),
             fallback: Arc::from([]),
             on_ambiguity,
+            dependency_status,
             problems: Vec::new(),
         };
         let fallback: Vec<Strategy> = config
@@ -307,6 +314,7 @@ impl<'a> Workshop<'a> {
             rule,
             fallback: self.fallback.clone(),
             on_ambiguity: self.on_ambiguity,
+            dependency_status: self.dependency_status,
         }
     }
 

@@ -1,1 +1,4 @@
 //! What several handlers share. Knows no handler.
+
+pub(crate) mod media;
+pub(crate) mod when;
