@@ -5,17 +5,21 @@
 //!
 //! - `pattern`: both dialects become one tree, or a refusal with its place.
 //! - `engine`: trees become programs that run in bounded time.
+//! - `index`: from a request to the few patterns that can match it.
 //! - [`naive`]: the obvious linear matcher, the oracle of tests and benches.
 
 mod engine;
+mod index;
 pub mod naive;
 mod pattern;
+mod shape;
 #[cfg(test)]
 mod tests;
 
 use engine::Expression;
 pub use engine::Overrun;
-use pattern::{Refusal, lower_case_host};
+use index::Index;
+use pattern::{Ast, Refusal, lower_case_host};
 
 /// The dialect of all patterns of a rule set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -91,79 +95,71 @@ impl PatternError {
     }
 }
 
-/// One URL pattern on its own.
+/// One URL pattern on its own, run by the backtracking machine alone.
 #[derive(Debug)]
 pub struct Pattern {
     expression: Expression,
-    strategy: Strategy,
+}
+
+/// A rule's URL as a tree whose host accepts lower case.
+fn parse(strategy: Strategy, url: &str) -> Result<Ast, Refusal> {
+    let mut ast = match strategy {
+        Strategy::Regexp => pattern::parse_regexp(url),
+        Strategy::Glob => pattern::parse_glob(url),
+    }?;
+    lower_case_host(&mut ast.root);
+    Ok(ast)
 }
 
 impl Pattern {
     pub fn new(strategy: Strategy, url: &str) -> Result<Self, PatternError> {
-        let parsed = match strategy {
-            Strategy::Regexp => pattern::parse_regexp(url),
-            Strategy::Glob => pattern::parse_glob(url),
-        };
-        let mut ast = parsed.map_err(|refusal| PatternError::new(0, refusal))?;
-        lower_case_host(&mut ast.root);
+        let ast = parse(strategy, url).map_err(|refusal| PatternError::new(0, refusal))?;
         Ok(Self {
             expression: Expression::new(ast),
-            strategy,
         })
     }
 
     /// Whether it matches the whole subject.
     pub fn matches(&self, subject: &str) -> Result<bool, Overrun> {
-        self.expression.matches(subject)
+        self.expression.machine_matches(subject)
     }
 
     /// What its groups captured, in order of their numbers, "" for those that took no part. Empty for globs. `None`: no match.
     pub fn captures(&self, subject: &str) -> Result<Option<Vec<String>>, Overrun> {
-        if !self.expression.matches(subject)? {
+        if !self.matches(subject)? {
             return Ok(None);
         }
-        if self.strategy == Strategy::Glob {
-            return Ok(Some(Vec::new()));
-        }
-        let Some(found) = self.expression.groups(subject)? else {
-            return Ok(None);
-        };
-        let text = |range: Option<(usize, usize)>| {
-            range
-                .and_then(|(start, end)| subject.get(start..end))
-                .unwrap_or("")
-                .to_owned()
-        };
-        Ok(Some(found.groups.into_iter().map(text).collect()))
+        self.expression.captured(subject).map(Some)
     }
 }
 
 /// All patterns of a rule set.
 #[derive(Debug)]
 pub struct Matcher {
-    naive: naive::Naive,
+    index: Index,
 }
 
 impl Matcher {
     /// Never fails: a bad pattern is set aside (its entry matches nothing) and reported.
     pub fn build(strategy: Strategy, entries: &[Entry<'_>]) -> (Self, Vec<PatternError>) {
-        let (naive, errors) = naive::Naive::build(strategy, entries);
-        (Self { naive }, errors)
+        let url = |index: u32| entries.get(index as usize).map_or("", |entry| entry.url);
+        let (index, errors) = Index::build(entries, &|index| parse(strategy, url(index)));
+        (Self { index }, errors)
     }
 
     pub fn find(&self, key: &Key<'_>) -> Found {
-        self.naive.find(key)
+        self.index.find(key)
     }
 
     /// What the groups of an entry's pattern captured: the reference's `RegexpCaptureGroups`. Empty for globs, and where the entry
     /// does not match.
     pub fn captures(&self, entry: u32, key: &Key<'_>) -> Result<Vec<String>, Overrun> {
-        self.naive.captures(entry, key)
+        self.index.captures(entry, key)
     }
 
     /// Whether an entry would match, and if not, why: for explanations. Those that match come first, then the nearest misses.
     pub fn candidates(&self, key: &Key<'_>) -> Vec<Candidate> {
-        self.naive.candidates(key)
+        self.index.candidates(key)
     }
 }
 

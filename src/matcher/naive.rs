@@ -1,7 +1,7 @@
 //! The obvious matcher: every pattern, one after the other. The oracle of tests and the contrast in benches.
 
 use super::engine::Overrun;
-use super::{Candidate, Entry, Found, Key, Outcome, Pattern, PatternError, Protocol, Strategy};
+use super::{Entry, Found, Key, Pattern, PatternError, Protocol, Strategy};
 
 /// Patterns in the order of their entries.
 #[derive(Debug)]
@@ -79,30 +79,5 @@ impl Naive {
             .and_then(|entry| entry.pattern.as_ref());
         let captured = pattern.map_or(Ok(None), |pattern| pattern.captures(&key.subject()))?;
         Ok(captured.unwrap_or_default())
-    }
-
-    pub(super) fn candidates(&self, key: &Key<'_>) -> Vec<Candidate> {
-        let subject = key.subject();
-        let outcome = |entry: &Linear| {
-            let Some(pattern) = &entry.pattern else {
-                return Outcome::BadPattern;
-            };
-            match pattern.matches(&subject) {
-                Ok(false) => Outcome::Path,
-                _ if entry.protocol != key.protocol => Outcome::Protocol,
-                _ if !entry.allows(key.method) => Outcome::Method,
-                Err(Overrun) => Outcome::Overrun,
-                Ok(true) => Outcome::Matched,
-            }
-        };
-        let mut candidates: Vec<_> = (0..)
-            .zip(&self.entries)
-            .map(|(index, entry)| Candidate {
-                entry: index,
-                outcome: outcome(entry),
-            })
-            .collect();
-        candidates.sort_by_key(|candidate| candidate.outcome);
-        candidates
     }
 }

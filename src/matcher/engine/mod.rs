@@ -1,5 +1,6 @@
 //! Running a pattern against a text.
 
+pub(super) mod automaton;
 mod machine;
 pub(super) mod program;
 
@@ -7,6 +8,7 @@ use std::cell::RefCell;
 use std::sync::OnceLock;
 
 use super::pattern::Ast;
+use automaton::{Automaton, Exactness, widened};
 use machine::{Captured, Choice, Machine};
 use program::Program;
 
@@ -46,12 +48,16 @@ fn with_scratch<T>(run: impl Fn(&mut Scratch) -> T) -> T {
     }
 }
 
+/// Automata that would be larger than this are not made; the machine does the work then.
+const LARGEST_AUTOMATON: usize = 64 << 10;
+
 /// A pattern that can be run.
 #[derive(Debug)]
 pub(super) struct Expression {
     ast: Ast,
     truth: Option<Program>,
     exact: OnceLock<Program>,
+    automaton: OnceLock<(Option<Box<Automaton>>, Exactness)>,
 }
 
 impl Expression {
@@ -61,6 +67,7 @@ impl Expression {
             ast,
             truth,
             exact: OnceLock::new(),
+            automaton: OnceLock::new(),
         }
     }
 
@@ -72,11 +79,70 @@ impl Expression {
         self.exact.get_or_init(|| Program::exact(&self.ast))
     }
 
-    /// Whether it matches the whole text.
+    fn automaton(&self) -> &(Option<Box<Automaton>>, Exactness) {
+        self.automaton.get_or_init(|| {
+            let mut exactness = Exactness::Always;
+            let hir = widened(&self.ast.root, true, &mut exactness);
+            // Where its "yes" never counts it would only be one more thing to run.
+            let wanted = exactness > Exactness::Never;
+            (
+                wanted
+                    .then(|| Automaton::new(&[hir], LARGEST_AUTOMATON))
+                    .flatten()
+                    .map(Box::new),
+                exactness,
+            )
+        })
+    }
+
+    /// Makes now what would be made when it is first needed.
+    pub(super) fn warm_up(&self) {
+        self.automaton();
+        self.exact();
+    }
+
+    /// Whether it matches the whole text: by automaton where one can tell, else by the machine.
     pub(super) fn matches(&self, text: &str) -> Result<bool, Overrun> {
+        let (Some(automaton), exactness) = self.automaton() else {
+            return self.machine_matches(text);
+        };
+        if !automaton.accepts(text) {
+            return Ok(false);
+        }
+        if *exactness == Exactness::Always || text.is_ascii() {
+            return Ok(true);
+        }
+        self.machine_matches(text)
+    }
+
+    /// The same by the machine alone.
+    pub(super) fn machine_matches(&self, text: &str) -> Result<bool, Overrun> {
         let program = self.truth.as_ref().unwrap_or_else(|| self.exact());
         with_scratch(|scratch| Machine::new(program, text, scratch).matches_at(0))
             .map(|end| end.is_some())
+    }
+
+    /// The texts of the groups of a match, "" for groups that took no part.
+    pub(super) fn captured(&self, text: &str) -> Result<Vec<String>, Overrun> {
+        if self.ast.groups.is_empty() {
+            return Ok(Vec::new());
+        }
+        // A match that the exact program does not find is one that the reference's engine misses: it can't say what was captured.
+        let found = self.groups(text)?.ok_or(Overrun)?;
+        let text_of = |range: Option<(usize, usize)>| {
+            range
+                .and_then(|(start, end)| text.get(start..end))
+                .unwrap_or("")
+                .to_owned()
+        };
+        Ok(found.groups.into_iter().map(text_of).collect())
+    }
+
+    /// How many bytes of the text could be the beginning of a match, as far as that can be told cheaply.
+    pub(super) fn viable(&self, text: &str) -> usize {
+        let hir = widened(&self.ast.root, true, &mut Exactness::Always.clone());
+        Automaton::new(&[hir], LARGEST_AUTOMATON)
+            .map_or(text.len(), |automaton| automaton.viable(text))
     }
 
     /// What the groups of a match of the whole text hold; `None` where the reference's engine would find none.

@@ -7,7 +7,7 @@ use super::set::Set;
 /// `u32::MAX` as an upper bound means "any number".
 pub(in crate::matcher) const UNBOUNDED: u32 = u32::MAX;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::matcher) enum Node {
     Empty,
     Char(char),
@@ -48,14 +48,14 @@ pub(in crate::matcher) enum Node {
 }
 
 /// A group with a number, or a balancing one, which takes a capture away from another.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::matcher) struct Capture {
     pub(in crate::matcher) group: Option<u32>,
     pub(in crate::matcher) takes_from: Option<u32>,
     pub(in crate::matcher) body: Node,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::matcher) enum Assertion {
     Start,
     End,
@@ -114,7 +114,7 @@ impl Node {
 }
 
 /// A whole pattern, anchored at both ends by whoever runs it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(in crate::matcher) struct Ast {
     pub(in crate::matcher) root: Node,
     /// The numbers of all groups but 0, in order.

@@ -23,6 +23,13 @@ pub(in crate::matcher) enum Beyond {
     Some,
 }
 
+impl std::hash::Hash for Set {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.ascii.hash(state);
+        self.class.ranges().len().hash(state);
+    }
+}
+
 impl Set {
     pub(in crate::matcher) fn new(class: ClassUnicode) -> Self {
         let mut ascii = 0;
@@ -73,6 +80,23 @@ impl Set {
     /// For bytes below 0x80; others are never in it.
     pub(in crate::matcher) fn contains_ascii(&self, byte: u8) -> bool {
         byte < 0x80 && self.ascii >> byte & 1 == 1
+    }
+
+    /// The one ASCII character that is missing, where the set is all the rest.
+    pub(in crate::matcher) fn all_but_one(&self) -> Option<u8> {
+        let missing = !self.ascii;
+        (self.beyond == Beyond::Everything && missing.count_ones() == 1)
+            .then(|| missing.trailing_zeros() as u8)
+    }
+
+    pub(in crate::matcher) fn is_everything(&self) -> bool {
+        self.beyond == Beyond::Everything && self.ascii == u128::MAX
+    }
+
+    pub(in crate::matcher) fn overlaps(&self, other: &Set) -> bool {
+        let mut both = self.class.clone();
+        both.intersect(&other.class);
+        !both.ranges().is_empty()
     }
 
     pub(in crate::matcher) fn beyond(&self) -> Beyond {

@@ -1,3 +1,4 @@
 //! The matcher against the recorded facts, and the index against the obvious matcher.
 
+mod agreement;
 mod goldens;
