@@ -18,15 +18,22 @@ pub enum StartError {
     Rules(String),
     #[error("{0}")]
     Listen(#[from] ListenError),
+    #[error("{0}")]
+    Demo(String),
 }
 
 /// Loads configuration and rules and serves until the process is told to stop.
 pub fn serve(files: &[PathBuf]) -> Result<(), StartError> {
-    let loaded = config::load(files, std::env::vars())?;
-    run(loaded.config)
+    serve_with(files, std::env::vars(), || {})
 }
 
-fn run(config: Config) -> Result<(), StartError> {
+/// The same under another environment; `on_running` is called once when the listeners are up.
+pub fn serve_with(
+    files: &[PathBuf],
+    env: impl IntoIterator<Item = (String, String)>,
+    on_running: impl FnOnce() + Send + 'static,
+) -> Result<(), StartError> {
+    let config = config::load(files, env)?.config;
     let clients = Arc::new(Clients::default());
     let live = Arc::new(Live::new(Snapshot::empty()));
     let rules = read_rules(&config)?;
@@ -35,7 +42,7 @@ fn run(config: Config) -> Result<(), StartError> {
         tracing::error!(rule = %problem.id, problem = problem.message, "a rule can't be used as it is");
     }
     live.publish(compiled.snapshot);
-    service::serve(&config, Engine::new(live))?;
+    service::serve(&config, Engine::new(live), on_running)?;
     Ok(())
 }
 

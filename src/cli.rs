@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::app::{self, StartError};
+use crate::demo;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve a demonstration on loopback: proxy, API, an upstream that echoes and ready-made rules.
+    Demo,
     /// Serve the proxy, the decision API and the metrics.
     Serve {
         /// Accepted and ignored, as in `serve proxy`.
@@ -50,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match arguments.command {
+        Command::Demo => started(demo::serve()),
         Command::Serve { .. } => started(app::serve(&arguments.config)),
     }
 }
@@ -61,7 +65,9 @@ fn started(outcome: Result<(), StartError>) -> ExitCode {
             eprintln!("{error}");
             match error {
                 StartError::Configuration(_) => ExitCode::from(UNUSABLE),
-                StartError::Rules(_) | StartError::Listen(_) => ExitCode::FAILURE,
+                StartError::Rules(_) | StartError::Listen(_) | StartError::Demo(_) => {
+                    ExitCode::FAILURE
+                }
             }
         }
     }

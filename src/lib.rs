@@ -21,6 +21,8 @@ pub mod canonical;
 pub mod cli;
 pub mod clients;
 pub mod config;
+#[cfg(feature = "server")]
+pub mod demo;
 pub mod engine;
 pub mod gjson;
 pub mod gourl;

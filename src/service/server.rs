@@ -25,6 +25,7 @@ use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::broadcast::error::RecvError;
 
 /// A listener can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,14 +37,25 @@ pub struct ListenError {
 }
 
 /// Serves until the process is told to stop, and returns when the last request is done or its time is over.
-pub fn serve(config: &Config, engine: Engine) -> Result<(), ListenError> {
+///
+/// `on_running` is called once, when the listeners are up.
+pub fn serve(
+    config: &Config,
+    engine: Engine,
+    on_running: impl FnOnce() + Send + 'static,
+) -> Result<(), ListenError> {
     let open = Arc::new(AtomicUsize::new(0));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
     let conf = server.configuration.clone();
     server.add_service(proxy_service(config, &conf, engine.clone(), &open)?);
     server.add_service(api_service(config, engine, &open)?);
-    end_when_idle(&server, open, config.serve.proxy.timeout.shutdown);
+    watch_phases(
+        &server,
+        open,
+        config.serve.proxy.timeout.shutdown,
+        on_running,
+    );
     server.run(RunArgs {
         shutdown_signal: Box::new(Signals),
     });
@@ -257,15 +269,25 @@ impl ShutdownSignalWatch for Signals {
 
 /// Pingora sleeps its whole grace period however little there is to wait for. A thread watches the connections and ends the process
 /// when the last one is done.
-fn end_when_idle(server: &Server, open: Arc<AtomicUsize>, most: Duration) {
+fn watch_phases(
+    server: &Server,
+    open: Arc<AtomicUsize>,
+    most: Duration,
+    on_running: impl FnOnce() + Send + 'static,
+) {
     let mut phases = server.watch_execution_phase();
+    let mut on_running = Some(on_running);
     std::thread::spawn(move || {
         loop {
             match phases.blocking_recv() {
+                Ok(ExecutionPhase::Running) => {
+                    if let Some(on_running) = on_running.take() {
+                        on_running();
+                    }
+                }
                 Ok(ExecutionPhase::ShutdownGracePeriod) => break,
-                Ok(_) => {}
-                Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
+                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
             }
         }
         let end = Instant::now() + most;
