@@ -51,6 +51,9 @@ pub struct Upstream {
     pub url: String,
     pub preserve_host: bool,
     pub strip_path: String,
+    /// Doorward's own members (`urls`, `policy`, `health`, …), checked when the rule is compiled.
+    #[serde(flatten)]
+    pub own: serde_json::Map<String, Value>,
 }
 
 impl Rule {
