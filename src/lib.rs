@@ -36,5 +36,6 @@ pub mod scope;
 #[cfg(feature = "server")]
 pub mod service;
 pub mod snapshot;
+pub mod telemetry;
 pub mod template;
 pub mod value;

@@ -1,0 +1,270 @@
+//! Metrics in the Prometheus text format: the reference's series under their names, and Doorward's own.
+//!
+//! Handles are made at load and used without a lookup. Every label is bounded: by the configuration (rules, handlers, sources), by a
+//! fixed list (reasons, methods), or by a number (paths of the reference's series).
+//! Written here rather than with a metrics library: counters with a share per thread, series that appear when they are first needed (of
+//! 100,000 rules few are), and series that go with the rule that they belong to.
+
+mod cells;
+mod family;
+mod process;
+mod requests;
+mod rules;
+mod text;
+
+pub use cells::{Age, Counter, Gauge, Histogram};
+pub use family::Family;
+pub use requests::{Known, RequestMeter};
+pub use rules::RuleMeter;
+pub use text::CONTENT_TYPE;
+
+use crate::config::RequestPaths;
+use std::sync::Arc;
+use text::Page;
+
+/// All series of the process. Outlives snapshots.
+#[derive(Debug)]
+pub struct Metrics {
+    prefix: String,
+    /// The reference's series of the proxy and of the API.
+    pub proxy: RequestMeter,
+    pub api: RequestMeter,
+    rules: rules::Rules,
+    /// From a canonical request to the end of its pipeline. Label: the door.
+    pub decisions: Family<Histogram, 1>,
+    /// Of handlers that wait. Labels: stage, handler.
+    pub handlers: Family<Histogram, 2>,
+    /// Labels: cache, and `hit`, `miss` or `stale`.
+    pub caches: Family<Counter, 2>,
+    /// Bytes or entries, as the cache counts. Label: cache.
+    pub cache_entries: Family<Gauge, 1>,
+    /// Since a key set was last fetched. Label: its URL without what may be secret.
+    pub key_set_age: Family<Age, 1>,
+    pub key_set_errors: Family<Counter, 1>,
+    /// How often a source's content changed. Label: the source without what may be secret.
+    pub source_generation: Family<Gauge, 1>,
+    pub source_errors: Family<Counter, 1>,
+    pub source_age: Family<Age, 1>,
+    /// Of the live snapshot. Label: `valid`, or `invalid` for rules that are set aside or answer 500.
+    pub rule_count: Family<Gauge, 1>,
+    pub generation: Family<Gauge, 0>,
+    /// Label: `published` or `kept` (the new set could not be used).
+    pub reloads: Family<Counter, 1>,
+    /// 1 where the last health check of an upstream succeeded. Label: its address.
+    pub upstream_healthy: Family<Gauge, 1>,
+    /// Tries that failed. Labels: rule, and why.
+    pub upstream_errors: Family<Counter, 1>,
+    /// Open connections. Label: listener.
+    pub connections: Family<Gauge, 1>,
+    pub connections_total: Family<Counter, 1>,
+    /// What was answered before there was a request. Labels: listener, reason.
+    pub refused: Family<Counter, 2>,
+    pub log_lines_dropped: Family<Counter, 0>,
+    pub panics: Family<Counter, 0>,
+}
+
+impl Metrics {
+    /// `prefix` and `paths` are for the reference's series only.
+    pub fn new(prefix: &str, paths: RequestPaths) -> Metrics {
+        Metrics {
+            prefix: prefix.to_owned(),
+            proxy: RequestMeter::new("oathkeeper-proxy", paths),
+            api: RequestMeter::new("oathkeeper-api", paths),
+            rules: rules::Rules::new(),
+            decisions: Family::new(
+                "doorward_decision_duration_seconds",
+                ["door"],
+                "Time to decide on a request.",
+            ),
+            handlers: Family::new(
+                "doorward_handler_duration_seconds",
+                ["stage", "handler"],
+                "Time that handlers took which ask other servers.",
+            ),
+            caches: Family::new(
+                "doorward_cache_requests_total",
+                ["cache", "result"],
+                "Lookups in caches by their result.",
+            ),
+            cache_entries: Family::new(
+                "doorward_cache_entries",
+                ["cache"],
+                "Entries that a cache holds.",
+            ),
+            key_set_age: Family::new(
+                "doorward_jwks_age_seconds",
+                ["url"],
+                "Time since a key set was last fetched.",
+            ),
+            key_set_errors: Family::new(
+                "doorward_jwks_errors_total",
+                ["url"],
+                "Fetches of a key set that failed.",
+            ),
+            source_generation: Family::new(
+                "doorward_source_generation",
+                ["source"],
+                "How often the rules of a source changed.",
+            ),
+            source_errors: Family::new(
+                "doorward_source_errors_total",
+                ["source"],
+                "Reads of a rule source that failed.",
+            ),
+            source_age: Family::new(
+                "doorward_source_age_seconds",
+                ["source"],
+                "Time since a rule source was last read successfully.",
+            ),
+            rule_count: Family::new(
+                "doorward_rules",
+                ["state"],
+                "Rules that are live; invalid ones are set aside or answer 500.",
+            ),
+            generation: Family::new(
+                "doorward_generation",
+                [],
+                "Number of the rule set that is live.",
+            ),
+            reloads: Family::new(
+                "doorward_reloads_total",
+                ["outcome"],
+                "Changes of sources or configuration that were published, or not.",
+            ),
+            upstream_healthy: Family::new(
+                "doorward_upstream_healthy",
+                ["upstream"],
+                "Whether the last health check of an upstream succeeded.",
+            ),
+            upstream_errors: Family::new(
+                "doorward_upstream_errors_total",
+                ["reason"],
+                "Requests whose upstream could not be reached or gave no usable answer.",
+            ),
+            connections: Family::new(
+                "doorward_connections",
+                ["listener"],
+                "Open connections of clients.",
+            ),
+            connections_total: Family::new(
+                "doorward_connections_opened_total",
+                ["listener"],
+                "Connections of clients that were accepted.",
+            ),
+            refused: Family::new(
+                "doorward_refused_total",
+                ["listener", "reason"],
+                "Connections that were answered before they made a usable request.",
+            ),
+            log_lines_dropped: Family::new(
+                "doorward_log_lines_dropped_total",
+                [],
+                "Log lines that were dropped because nobody took them.",
+            ),
+            panics: Family::new(
+                "doorward_panics_total",
+                [],
+                "Requests that met a defect of Doorward and were refused.",
+            ),
+        }
+    }
+
+    /// The counters of a rule, kept in it.
+    pub fn rule(&self, id: &Arc<str>) -> Arc<RuleMeter> {
+        self.rules.meter(id)
+    }
+
+    /// The counters of requests that no single rule matched.
+    pub fn no_rule(&self) -> &Arc<RuleMeter> {
+        &self.rules.none
+    }
+
+    /// The page that Prometheus reads.
+    pub fn render(&self) -> String {
+        let mut page = Page::default();
+        requests::write(&[&self.proxy, &self.api], &self.prefix, &mut page);
+        let version = env!("CARGO_PKG_VERSION");
+        page.family(
+            "doorward_build_info",
+            "gauge",
+            "1, with the version as a label.",
+        );
+        page.sample("doorward_build_info", &[("version", version)], 1);
+        self.rules.write(&mut page);
+        self.decisions.write(&mut page);
+        self.handlers.write(&mut page);
+        self.caches.write(&mut page);
+        self.cache_entries.write(&mut page);
+        self.key_set_age.write(&mut page);
+        self.key_set_errors.write(&mut page);
+        self.source_generation.write(&mut page);
+        self.source_errors.write(&mut page);
+        self.source_age.write(&mut page);
+        self.rule_count.write(&mut page);
+        self.generation.write(&mut page);
+        self.reloads.write(&mut page);
+        self.upstream_healthy.write(&mut page);
+        self.upstream_errors.write(&mut page);
+        self.connections.write(&mut page);
+        self.connections_total.write(&mut page);
+        self.refused.write(&mut page);
+        self.log_lines_dropped.write(&mut page);
+        self.panics.write(&mut page);
+        process::write(&mut page);
+        page.finish()
+    }
+}
+
+impl Default for Metrics {
+    /// With the reference's names.
+    fn default() -> Metrics {
+        Metrics::new("ory_oathkeeper_", RequestPaths::Collapsed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Method;
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    #[test]
+    fn every_family_is_on_the_page_once_with_help_and_type() {
+        let metrics = Metrics::default();
+        metrics.no_rule().denied("no_rule");
+        metrics
+            .proxy
+            .observe(&Method::GET, b"/", 404, Duration::ZERO, Known::Unmatched);
+        metrics
+            .decisions
+            .with(["proxy"])
+            .observe(Duration::from_micros(3));
+        metrics.generation.with([]).set(7);
+        metrics.key_set_age.with(["https://a/jwks"]).reset();
+        let page = metrics.render();
+        let mut seen = BTreeSet::new();
+        for line in page.lines().filter(|line| line.starts_with("# TYPE ")) {
+            let name = line.split(' ').nth(2).unwrap();
+            assert!(seen.insert(name), "{name} twice");
+            assert!(page.contains(&format!("# HELP {name} ")));
+        }
+        assert!(page.contains("doorward_generation 7\n"));
+        assert!(page.contains(
+            "doorward_decisions_total{rule=\"\",outcome=\"denied\",reason=\"no_rule\"} 1\n"
+        ));
+        assert!(page.contains(
+            "doorward_decision_duration_seconds_bucket{door=\"proxy\",le=\"0.00001\"} 1\n"
+        ));
+        assert!(page.ends_with('\n'));
+    }
+
+    #[test]
+    fn the_reference_s_series_take_the_configured_prefix() {
+        let metrics = Metrics::new("http_", RequestPaths::Hidden);
+        metrics
+            .api
+            .observe(&Method::GET, b"/rules", 200, Duration::ZERO, Known::Matched);
+        assert!(metrics.render().contains("http_requests_total{service=\"oathkeeper-api\",method=\"GET\",request=\"\",status_code=\"200\"} 1\n"));
+    }
+}
