@@ -3,7 +3,7 @@
 use crate::clients::Clients;
 use crate::config::{self, Config, Location, Problems};
 use crate::engine::Engine;
-use crate::rules::{compile, raw};
+use crate::rules::{compile, document, raw};
 use crate::service::{self, ListenError};
 use crate::snapshot::{Live, Snapshot};
 use std::path::PathBuf;
@@ -52,8 +52,9 @@ fn read_rules(config: &Config) -> Result<Vec<Arc<raw::Rule>>, StartError> {
         if let Location::File(path) = &repository.location {
             match std::fs::read(path)
                 .map_err(|error| error.to_string())
-                .and_then(|text| raw::parse(&text).map_err(|error| error.to_string()))
-            {
+                .and_then(|text| {
+                    document::read(&text, document::RULE_VERSION).map_err(|error| error.to_string())
+                }) {
                 Ok(found) => rules.extend(found.into_iter().map(Arc::new)),
                 Err(error) => {
                     tracing::error!(source = %path.display(), error, "a rule file can't be read and counts as empty")

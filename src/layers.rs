@@ -10,7 +10,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("gourl", &[]),
     ("gjson", &[]),
     ("scope", &[]),
-    ("config", &[]),
+    ("config", &["gourl", "value"]),
     ("matcher", &[]),
     ("telemetry", &["config"]),
     ("canonical", &["gourl"]),

@@ -1,7 +1,10 @@
 //! From files and environment to a [`Config`].
 
-use super::{Config, Handlers, Place, Problem, Problems, merge, schema};
+use super::document::{self, Lines, Syntax, SyntaxError};
+use super::schema::environment::{self, Setting};
+use super::{Config, Handlers, Place, Problem, Problems, advice, merge, schema};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,99 +23,158 @@ pub fn load(
     files: &[PathBuf],
     env: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Loaded, Problems> {
-    let _ = env.into_iter();
-    let mut document = Value::Object(Map::new());
+    let mut sources = Sources::default();
+    let mut problems = Problems::default();
     for file in files {
-        merge(&mut document, read(file)?);
+        if let Err(problem) = sources.add_file(file) {
+            problems.push(problem);
+        }
     }
-    schema::fill(schema::root(), &mut document);
-    let findings = schema::check(schema::root(), &document, "", &|_| Place::Unknown);
-    findings.problems.or(())?;
-    let handlers = Handlers::of(&document);
-    let mut config: Config = serde_json::from_value(document)
-        .map_err(|error| problem(Place::Unknown, error.to_string()))?;
-    config.handlers = handlers;
-    Ok(Loaded {
-        config,
-        warnings: findings.warnings,
-    })
+    let (settings, unfit) = environment::read(schema::root(), env);
+    problems.0.extend(unfit.0);
+    for setting in settings {
+        sources.add_setting(setting);
+    }
+    // Where a file can't be read, complaints about what it may have said would only mislead.
+    problems.or(())?;
+    sources.finish()
 }
 
-fn read(file: &Path) -> Result<Value, Problems> {
-    let place = Place::File {
-        path: Arc::new(file.to_owned()),
-        line: None,
-    };
-    let text =
-        std::fs::read_to_string(file).map_err(|error| problem(place.clone(), error.to_string()))?;
-    let value: Result<Value, String> = match file.extension().and_then(|name| name.to_str()) {
-        Some("json") => serde_json::from_str(&text).map_err(|error| error.to_string()),
-        Some("yaml" | "yml") => serde_yaml::from_str(&text).map_err(|error| error.to_string()),
-        Some("toml") => toml::from_str(&text).map_err(|error| error.to_string()),
-        Some(_) | None => Err("the name must end in .yaml, .yml, .json or .toml".to_owned()),
-    };
-    value.map_err(|message| problem(place, message))
+/// The documents so far, merged, and who said what.
+#[derive(Debug)]
+struct Sources {
+    document: Value,
+    files: Vec<(Arc<PathBuf>, Lines)>,
+    variables: HashMap<String, Arc<str>>,
 }
 
-fn problem(place: Place, message: String) -> Problems {
-    Problems::from(Problem {
-        place,
-        path: String::new(),
-        message,
-        hint: None,
-    })
+impl Default for Sources {
+    fn default() -> Sources {
+        Sources {
+            document: Value::Object(Map::new()),
+            files: Vec::new(),
+            variables: HashMap::new(),
+        }
+    }
+}
+
+impl Sources {
+    fn add_file(&mut self, file: &Path) -> Result<(), Problem> {
+        let path = Arc::new(file.to_owned());
+        let problem = |line, message: String, hint: Option<&str>| Problem {
+            place: Place::File {
+                path: path.clone(),
+                line,
+            },
+            path: String::new(),
+            message,
+            hint: hint.map(str::to_owned),
+        };
+        let extension = file.extension().and_then(|name| name.to_str());
+        let syntax = extension.and_then(Syntax::of_extension).ok_or_else(|| {
+            problem(
+                None,
+                "the name must end in .yaml, .yml, .json or .toml".to_owned(),
+                None,
+            )
+        })?;
+        let text = std::fs::read(file)
+            .map_err(|error| problem(None, format!("can't be read: {error}"), None))?;
+        let document = document::configuration(syntax, &text)
+            .map_err(|SyntaxError { line, message }| problem(line, message, None))?;
+        merge(&mut self.document, document.value);
+        self.files.push((path, document.lines));
+        Ok(())
+    }
+
+    fn add_setting(&mut self, setting: Setting) {
+        self.variables.insert(setting.path.join("."), setting.name);
+        set(&mut self.document, &setting.path, setting.value);
+    }
+
+    /// Where a key was written: by a variable, or in the last file that has it, or in the last one that has what it is inside of.
+    fn place(&self, path: &str) -> Place {
+        let mut at = path;
+        loop {
+            if let Some(name) = self.variables.get(at) {
+                return Place::Environment(name.clone());
+            }
+            if let Some((file, lines)) = self.files.iter().rev().find(|(_, lines)| lines.has(at)) {
+                return Place::File {
+                    path: file.clone(),
+                    line: lines.line(at),
+                };
+            }
+            match at.rsplit_once('.') {
+                Some((above, _)) => at = above,
+                None => break,
+            }
+        }
+        match self.files.last() {
+            Some((file, _)) => Place::File {
+                path: file.clone(),
+                line: None,
+            },
+            None => Place::Unknown,
+        }
+    }
+
+    fn finish(mut self) -> Result<Loaded, Problems> {
+        let mut document = std::mem::take(&mut self.document);
+        schema::fill(schema::root(), &mut document);
+        let places = |path: &str| self.place(path);
+        let mut findings = schema::check(schema::root(), &document, "", &places);
+        advice::give(&document, &places, &mut findings);
+        findings.problems.or(())?;
+        let handlers = Handlers::of(&document);
+        let mut config: Config = serde_json::from_value(document).map_err(|error| {
+            Problems::from(Problem {
+                place: self.place(""),
+                path: String::new(),
+                message: error.to_string(),
+                hint: None,
+            })
+        })?;
+        config.handlers = handlers;
+        Ok(Loaded {
+            config,
+            warnings: findings.warnings,
+        })
+    }
+}
+
+/// Puts a value at a path, making what is missing on the way. Objects merge with what is there.
+fn set(document: &mut Value, path: &[String], value: Value) {
+    let Some((first, rest)) = path.split_first() else {
+        return merge(document, value);
+    };
+    if let (Value::Array(items), Ok(index)) = (&mut *document, first.parse::<usize>()) {
+        while items.len() <= index {
+            items.push(Value::Null);
+        }
+        if let Some(item) = items.get_mut(index) {
+            set(item, rest, value);
+        }
+        return;
+    }
+    if !document.is_object() {
+        *document = Value::Object(Map::new());
+    }
+    if let Value::Object(members) = document {
+        let is_list = rest
+            .first()
+            .is_some_and(|next| next.parse::<usize>().is_ok());
+        let missing = || {
+            if is_list {
+                Value::Array(Vec::new())
+            } else {
+                Value::Null
+            }
+        };
+        let member = members.entry(first.clone()).or_insert_with(missing);
+        set(member, rest, value);
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::HandlerKind;
-    use super::*;
-
-    #[test]
-    fn nothing_at_all_is_a_configuration() {
-        let loaded = load(&[], []).unwrap();
-        assert!(loaded.warnings.is_empty());
-        let config = loaded.config;
-        assert_eq!(config.serve.proxy.address.port, 4455);
-        assert!(config.serve.proxy.tls.is_none());
-        assert!(config.serve.proxy.cors.is_none());
-        assert!(config.serve.ext_authz.is_none());
-        assert_eq!(config.serve.proxy.timeout.body_idle.as_secs(), 60);
-        assert_eq!(config.errors.fallback, ["json"]);
-    }
-
-    #[test]
-    fn a_file_overrides_defaults_and_bad_keys_are_all_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let good = folder.path().join("good.json");
-        std::fs::write(&good, r#"{"serve":{"proxy":{"port":1,"timeout":{"read":"7s"},"tls":{"key":{"path":"k"},"cert":{"path":"c"}}}},
-            "authenticators":{"anonymous":{"enabled":true}},"access_rules":{"repositories":["file://rules.json"]}}"#).unwrap();
-        let config = load(&[good], []).unwrap().config;
-        assert_eq!(config.serve.proxy.address.port, 1);
-        assert_eq!(config.serve.proxy.timeout.body_idle.as_secs(), 7);
-        assert!(config.serve.proxy.tls.is_some());
-        assert!(
-            config
-                .handlers
-                .enabled(HandlerKind::Authenticator, "anonymous")
-        );
-        assert!(!config.handlers.enabled(HandlerKind::Authenticator, "noop"));
-        let settings =
-            config
-                .handlers
-                .effective(HandlerKind::Authenticator, "anonymous", &Value::Null);
-        assert_eq!(
-            settings.unwrap(),
-            serde_json::json!({"subject": "anonymous"})
-        );
-
-        let bad = folder.path().join("bad.json");
-        std::fs::write(&bad, r#"{"serve":{"proxi":{}},"log":{"level":"loud"}}"#).unwrap();
-        let problems = load(&[bad], []).unwrap_err();
-        let paths: Vec<&str> = problems
-            .iter()
-            .map(|problem| problem.path.as_str())
-            .collect();
-        assert_eq!(paths, ["serve.proxi", "log.level"]);
-    }
-}
+mod tests;

@@ -5,6 +5,8 @@
 //! values, since a rule may change them; [`Handlers::effective`] merges and checks them.
 
 mod access_rules;
+mod advice;
+pub mod document;
 mod duration;
 mod handlers;
 mod load;
@@ -24,6 +26,7 @@ pub use duration::{parse as parse_go_duration, parse_lenient, parse_simple};
 pub use handlers::{HandlerKind, Handlers, redacted};
 pub use load::{Loaded, load};
 pub use problems::{Place, Problem, Problems};
+pub use schema::closest_name;
 pub use secret::Secret;
 pub use sections::{
     Cache, CacheBackend, Decisions, DependencyStatus, EchoHeaders, Errors, Http, Jaeger,

@@ -101,9 +101,9 @@ fn matcher(
         .iter()
         .zip(&urls)
         .map(|(rule, url)| match &rule.matching {
-            Some(raw::Match::Http { methods, .. }) if !url.is_empty() => Entry {
+            Some(raw::Match::Http { .. }) if !url.is_empty() => Entry {
                 protocol: Protocol::Http,
-                methods,
+                methods: rule.methods(),
                 url,
             },
             Some(raw::Match::Rpc { .. }) => Entry {
@@ -200,11 +200,11 @@ impl<'a> Workshop<'a> {
             None
         });
         let pipeline = Pipeline {
-            authenticators: self.authenticators(&rule.authenticators, &mut found),
+            authenticators: self.authenticators(rule.authenticators(), &mut found),
             authorizer: self.authorizer(&rule.authorizer, &mut found),
-            mutators: self.mutators(&rule.mutators, &mut found),
+            mutators: self.mutators(rule.mutators(), &mut found),
         };
-        let answers = self.answers(&rule.errors, &mut found);
+        let answers = self.answers(rule.errors(), &mut found);
         for message in found {
             self.report(index, &rule.id, message);
         }

@@ -176,7 +176,7 @@ impl Checker<'_> {
         let enabled = members.get("enabled");
         if let Some(value) = enabled.filter(|value| !value.is_boolean()) {
             self.within("enabled", |checker| {
-                checker.wrong_type(&super::boolean(), value);
+                checker.wrong_type(super::switch(), value);
             });
         }
         for name in members.keys() {

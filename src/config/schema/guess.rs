@@ -1,10 +1,7 @@
 //! What a misspelt name was probably meant to be.
 
 /// The known name closest to `written`, if it is close enough to be meant.
-pub(super) fn closest<'a>(
-    written: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn closest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = plain(written);
     known
         .into_iter()

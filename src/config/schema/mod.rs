@@ -17,9 +17,10 @@ mod mutators;
 mod sections;
 mod serve;
 
-pub use check::check;
+pub use check::{Findings, check};
 pub use fill::fill;
 pub use formats::Format;
+pub use guess::closest as closest_name;
 
 use serde_json::Value;
 use std::sync::LazyLock;
@@ -158,6 +159,12 @@ pub fn root() -> &'static Schema {
         .about("The configuration of Doorward.")
     });
     &ROOT
+}
+
+/// The schema of `enabled`.
+fn switch() -> &'static Schema {
+    static SWITCH: LazyLock<Schema> = LazyLock::new(boolean);
+    &SWITCH
 }
 
 impl Schema {
