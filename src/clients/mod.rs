@@ -1,8 +1,10 @@
 //! What handlers call out with: HTTP, key sets, caches.
 
+pub mod cache;
 mod destination;
 pub mod http;
 pub mod jwks;
+pub mod jwt;
 pub mod keys;
 mod retry;
 #[cfg(test)]

@@ -86,13 +86,11 @@ pub(super) struct RsaPrivate {
 /// Reads a set. Only the first JSON value of the text counts, as in the reference.
 pub fn parse_set(text: &[u8]) -> Result<(Vec<Jwk>, Vec<Skipped>), SetError> {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
-    let mut set = match values.next() {
-        Some(Ok(set)) => set,
-        Some(Err(_)) | None => return Err(SetError::Json),
+    let Some(Ok(mut set)) = values.next() else {
+        return Err(SetError::Json);
     };
-    let members = match set.get_mut("keys").map(Value::take) {
-        Some(Value::Array(members)) => members,
-        Some(_) | None => return Err(SetError::Shape),
+    let Some(Value::Array(members)) = set.get_mut("keys").map(Value::take) else {
+        return Err(SetError::Shape);
     };
     let mut keys = Vec::new();
     let mut skipped = Vec::new();

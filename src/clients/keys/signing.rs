@@ -31,7 +31,7 @@ pub struct Signer {
 }
 
 enum Pair {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -112,7 +112,10 @@ impl Signer {
 
 fn pair(material: &Material, alg: Algorithm) -> Option<Pair> {
     match material {
-        Material::Oct(secret) => Some(Pair::Hmac(hmac::Key::new(hmac_of(alg)?, secret))),
+        Material::Oct(secret) => {
+            let key = hmac::Key::new(hmac_of(alg)?, secret);
+            Some(Pair::Hmac(Box::new(key)))
+        }
         Material::Rsa { n, e, private } => {
             let pair = rsa(n, e, private.as_deref()?)?;
             Some(Pair::Rsa(Box::new(pair), encoding_of(alg)?))
