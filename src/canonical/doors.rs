@@ -47,7 +47,7 @@ pub fn for_proxy(
             let _unused = single(inbound.headers, name)?;
         }
     }
-    let target = Target::new(&or_root(target), Query::Sanitised, policy)?;
+    let target = Target::new(target, Query::Sanitised, policy)?;
     Ok(Request {
         method,
         scheme,
@@ -136,10 +136,14 @@ impl<'a> Inbound<'a> {
             return Ok((host, self.target));
         }
         let (authority, rest) = absolute_form(self.target).ok_or(Rejection::NotAPath)?;
-        if authority.eq_ignore_ascii_case(host) {
+        if !authority.eq_ignore_ascii_case(host) {
+            return Err(Rejection::HostsDisagree);
+        }
+        // Without a path it would be decided on as nothing and served as the root.
+        if rest.first() == Some(&b'/') {
             Ok((host, rest))
         } else {
-            Err(Rejection::HostsDisagree)
+            Err(Rejection::NotAPath)
         }
     }
 
@@ -209,15 +213,6 @@ fn absolute_form(target: &[u8]) -> Option<(&[u8], &[u8])> {
         .position(|b| matches!(b, b'/' | b'?' | b'#'))
         .unwrap_or(after_scheme.len());
     after_scheme.split_at_checked(end)
-}
-
-/// An absolute form without a path asks for the root (RFC 9112, section 3.2.1).
-fn or_root(target: &[u8]) -> Cow<'_, [u8]> {
-    if target.first() == Some(&b'/') {
-        Cow::Borrowed(target)
-    } else {
-        Cow::Owned([b"/", target].concat())
-    }
 }
 
 /// What follows `/decisions`: nothing, a query or a path.

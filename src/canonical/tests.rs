@@ -237,6 +237,8 @@ fn a_target_that_servers_read_differently_is_refused() {
         (b"?a", Rejection::NotAPath),
         (b"ftp://h/", Rejection::NotAPath),
         (b"http:x", Rejection::NotAPath),
+        (b"http://h", Rejection::NotAPath),
+        (b"http://h?x", Rejection::NotAPath),
         (b"*", Rejection::Asterisk),
         (b"http://other/", Rejection::HostsDisagree),
         (b"http:///x", Rejection::HostsDisagree),
