@@ -6,7 +6,7 @@ use super::{Map, Value};
 use thiserror::Error;
 
 /// How deep values may nest. The reference allows 10,000; deeper than this nothing sensible is written, and walking it needs stack.
-const MAX_DEPTH: usize = 1_000;
+const MAX_DEPTH: usize = 250;
 /// How deep a text may nest to count as JSON, as in the reference.
 const MAX_VALID_DEPTH: usize = 10_000;
 
