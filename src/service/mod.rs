@@ -7,6 +7,7 @@ mod conn;
 mod cors;
 mod decisions;
 mod door;
+mod ext_authz;
 mod head;
 mod proxy;
 mod refusal;

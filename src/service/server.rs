@@ -4,6 +4,7 @@ use super::api::Api;
 use super::cors::{Cors, Credentials};
 use super::decisions::Decisions;
 use super::door::{Allowance, Door, Watcher};
+use super::ext_authz::ExtAuthz;
 use super::head::HeadLimits;
 use super::proxy::Proxy;
 use super::refusal::Refused;
@@ -11,7 +12,7 @@ use super::translate::Settings;
 use super::upstream::{PeerSettings, Peers};
 use crate::canonical::headers::UnderscoreHeaders;
 use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
-use crate::config::{self, Config, Listener};
+use crate::config::{self, Config, ExtAuthzListener, Listener};
 use crate::engine::Engine;
 use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
@@ -49,6 +50,9 @@ pub fn serve(
     server.bootstrap();
     let conf = server.configuration.clone();
     server.add_service(proxy_service(config, &conf, engine.clone(), &open)?);
+    if let Some(listener) = &config.serve.ext_authz {
+        server.add_service(ext_authz_service(config, listener, engine.clone(), &open)?);
+    }
     server.add_service(api_service(config, engine, &open)?);
     watch_phases(
         &server,
@@ -118,6 +122,28 @@ fn api_service(
         Decisions::new(engine, settings, api),
         open,
     )
+}
+
+fn ext_authz_service(
+    config: &Config,
+    listener: &ExtAuthzListener,
+    engine: Engine,
+    open: &Arc<AtomicUsize>,
+) -> Result<Service<Door<ExtAuthz, Watch>>, ListenError> {
+    let listener = Listener {
+        address: listener.address.clone(),
+        timeout: listener.timeout,
+        limits: listener.limits,
+        tls: listener.tls.clone(),
+        cors: None,
+        trusted_proxies: listener.trusted_proxies.clone(),
+        trust_forwarded_headers: config::TrustForwarded::FromTrustedProxies,
+        threads: listener.threads,
+        explain: config::Explain::Off,
+    };
+    let settings = settings(config, &listener, Forwarded::Honoured);
+    let app = ExtAuthz::new(engine, settings);
+    open_listener("serve.ext_authz", &listener, app, open)
 }
 
 fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<Settings> {

@@ -114,7 +114,7 @@ impl Fields for Cleaned<'_> {
 }
 
 /// The other end of the connection. Only sockets of other families have none; such a peer is nobody's friend.
-fn peer(session: &ServerSession) -> IpAddr {
+pub(super) fn peer(session: &ServerSession) -> IpAddr {
     session
         .client_addr()
         .and_then(|addr| addr.as_inet())

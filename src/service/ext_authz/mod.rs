@@ -1,0 +1,112 @@
+//! Decisions for Envoy and what speaks its protocol: `envoy.service.auth.v3.Authorization/Check` over gRPC.
+//!
+//! An application behind the same door as the others, so that TLS, limits, deadlines and the hand-over of sockets are shared; a unary
+//! call is five bytes in front of a message, so no gRPC server is needed beside Pingora's HTTP/2.
+
+mod grpc;
+mod translate;
+
+use super::translate::Settings;
+use crate::engine::Engine;
+use crate::pipeline::{BodySource, Denial, RequestView};
+use async_trait::async_trait;
+use bytes::Bytes;
+use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
+use grpc::Status;
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
+};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use std::sync::Arc;
+use translate::Asked;
+
+const CHECK: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
+
+/// The gRPC ext_authz server.
+pub(super) struct ExtAuthz {
+    engine: Engine,
+    settings: Arc<Settings>,
+    options: HttpServerOptions,
+}
+
+impl ExtAuthz {
+    pub(super) fn new(engine: Engine, settings: Arc<Settings>) -> ExtAuthz {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        ExtAuthz {
+            engine,
+            settings,
+            options,
+        }
+    }
+
+    async fn answer(&self, session: &mut ServerSession) -> Result<CheckResponse, Status> {
+        if session.req_header().raw_path() != CHECK {
+            return Err(Status::Unimplemented);
+        }
+        let peer = super::translate::peer(session);
+        let asked: CheckRequest = grpc::read(session, self.settings.body_for_decision).await?;
+        Ok(self.check(Asked::new(asked, peer, &self.settings)).await)
+    }
+
+    async fn check(&self, asked: Asked) -> CheckResponse {
+        let request = match &asked.request {
+            Ok(request) => request,
+            Err(rejection) => return translate::rejected(*rejection),
+        };
+        let matched = self.engine.find(request);
+        let view = RequestView {
+            canonical: request,
+            headers: &asked.headers,
+            transport_host: request.host(),
+            client: asked.client,
+            body: matched
+                .needs_body()
+                .then_some(&asked.body as &dyn BodySource),
+        };
+        let decision = self.engine.decide(matched, &view).await;
+        match decision.answer(&view) {
+            Some(answer) => translate::denied(&decision, answer),
+            None => translate::granted(&decision, &asked),
+        }
+    }
+}
+
+/// The body that Envoy sent along (`with_request_body`).
+#[derive(Debug)]
+struct SentBody(Result<Bytes, Denial>);
+
+#[async_trait]
+impl BodySource for SentBody {
+    async fn read(&self) -> Result<Bytes, Denial> {
+        self.0.clone()
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for ExtAuthz {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !matches!(session.read_request().await, Ok(true)) {
+            return None;
+        }
+        if *shutdown.borrow() {
+            session.set_keepalive(None);
+        }
+        let answer = self.answer(&mut session).await;
+        if grpc::write(&mut session, answer).await.is_err() {
+            return None;
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}

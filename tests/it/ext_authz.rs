@@ -1,0 +1,155 @@
+//! Envoy's gRPC ext_authz, asked by a real gRPC client.
+
+use crate::support::{Doorward, plain_config, rule};
+use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
+use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
+use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
+use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
+use serde_json::json;
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+
+struct Asked {
+    doorward: Doorward,
+    address: SocketAddr,
+}
+
+fn start() -> Asked {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let mut config = plain_config();
+    config["serve"] = json!({ "ext_authz": { "host": "127.0.0.1", "port": port } });
+    let mut named = rule(
+        "named",
+        "http://h.test/named/<.*>",
+        ["anonymous", "allow", "header"],
+        None,
+    );
+    named["mutators"][0]["config"] = json!({ "headers": { "X-User": "{{ print .Subject }}" } });
+    let rules = json!([
+        rule(
+            "open",
+            "http://h.test/public<(/.*)?>",
+            ["anonymous", "allow", "noop"],
+            None
+        ),
+        rule(
+            "closed",
+            "http://h.test/admin<(/.*)?>",
+            ["unauthorized", "allow", "noop"],
+            None
+        ),
+        rule(
+            "refused",
+            "http://h.test/refused/<.*>",
+            ["anonymous", "deny", "noop"],
+            None
+        ),
+        named,
+    ]);
+    Asked {
+        doorward: Doorward::start(config, rules),
+        address: SocketAddr::from(([127, 0, 0, 1], port)),
+    }
+}
+
+async fn check(asked: &Asked, path: &str, headers: &[(&str, &str)]) -> CheckResponse {
+    let mut client = AuthorizationClient::connect(format!("http://{}", asked.address))
+        .await
+        .unwrap();
+    let http = HttpRequest {
+        method: "GET".into(),
+        host: "h.test".into(),
+        scheme: "http".into(),
+        path: path.into(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect::<HashMap<_, _>>(),
+        ..HttpRequest::default()
+    };
+    let attributes = AttributeContext {
+        request: Some(Request {
+            http: Some(http),
+            ..Request::default()
+        }),
+        ..AttributeContext::default()
+    };
+    client
+        .check(CheckRequest {
+            attributes: Some(attributes),
+        })
+        .await
+        .unwrap()
+        .into_inner()
+}
+
+fn status(answer: &CheckResponse) -> i32 {
+    match answer.http_response.as_ref().unwrap() {
+        HttpResponse::DeniedResponse(denied) => denied.status.as_ref().unwrap().code,
+        HttpResponse::OkResponse(_) => 200,
+        HttpResponse::ErrorResponse(_) => 500,
+    }
+}
+
+#[tokio::test]
+async fn a_query_is_no_part_of_the_path_that_is_judged() {
+    let asked = start();
+    for (path, expected) in [
+        ("/public/x?y=/../admin", 200),
+        ("/admin/x?z=/public/", 401),
+        ("/admin?/public", 401),
+        ("/public/../admin/x", 401),
+        ("/public/%2e%2e/admin/x", 401),
+        ("//admin/x", 401),
+        ("/refused/x", 403),
+        ("/elsewhere", 404),
+        ("admin/x", 400),
+        ("*", 404),
+        ("http://h.test/public/x", 400),
+        ("", 400),
+    ] {
+        assert_eq!(status(&check(&asked, path, &[]).await), expected, "{path}");
+    }
+    drop(asked.doorward);
+}
+
+#[tokio::test]
+async fn denials_bring_the_same_answer_as_the_other_doors() {
+    let asked = start();
+    let answer = check(&asked, "/admin/x", &[]).await;
+    assert_eq!(answer.status.as_ref().unwrap().code, 16);
+    let Some(HttpResponse::DeniedResponse(denied)) = answer.http_response else {
+        panic!("a denial")
+    };
+    let direct = crate::support::get(asked.doorward.api, "/decisions/admin/x", "h.test");
+    assert_eq!(denied.body, direct.body);
+    assert_eq!(
+        denied.body.parse::<serde_json::Value>().unwrap()["error"]["code"],
+        401
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_check_is_refused_in_grpc_s_own_words() {
+    let asked = start();
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", asked.address))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap();
+    let mut client = AuthorizationClient::new(channel);
+    let empty = client
+        .check(CheckRequest { attributes: None })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        status(&empty),
+        400,
+        "a request without a description is refused, not let through"
+    );
+}
