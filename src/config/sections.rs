@@ -56,6 +56,17 @@ pub struct Log {
     pub redaction_text: String,
     #[serde(default)]
     pub additional_redacted_headers: Vec<String>,
+    /// Share of the answered requests (status below 400) that leave lines; 0 to 1.
+    pub sample_ratio: f64,
+    pub subject: LogSubject,
+}
+
+/// Whether decision lines name the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSubject {
+    Shown,
+    Redacted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

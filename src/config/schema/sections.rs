@@ -23,6 +23,8 @@ pub(super) fn log() -> Schema {
             .or("Value is sensitive and has been redacted. To see the value set config key \"log.leak_sensitive_values = true\" or environment variable \"LOG_LEAK_SENSITIVE_VALUES=true\".")
             .about("Stands where something was left out.")),
         ("additional_redacted_headers", list(text()).about("Headers that are credentials here.")),
+        ("sample_ratio", ratio().or(1.0).about("Share of the requests answered with a status below 400 that leave lines in the log.")),
+        ("subject", one_of(["shown", "redacted"]).or("shown").about("Whether decision lines name the subject.")),
     ])
     .about("The log, on standard error.")
 }
