@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("value", &[]),
     ("gourl", &[]),
-    ("gjson", &[]),
+    ("gjson", &["value"]),
     ("scope", &[]),
     ("config", &["gourl", "value"]),
     ("matcher", &[]),
