@@ -35,8 +35,9 @@ pub use sections::{
     Zipkin,
 };
 pub use serve::{
-    ApiListener, Cors, Credentials, Explain, ExposeRules, ExtAuthzListener, Limits, ListenAddress,
-    Listener, MetricsListener, Pem, RequestPaths, Serve, Timeouts, Tls, TrustForwarded,
+    ApiListener, Certificate, ClientAuth, ClientCertificate, Cors, Credentials, Explain,
+    ExposeRules, ExtAuthzListener, Limits, ListenAddress, Listener, MetricsListener, Pem,
+    RequestPaths, Serve, Timeouts, Tls, TrustForwarded,
 };
 
 use serde::Deserialize;

@@ -259,11 +259,36 @@ pub struct Limits {
     pub streams: u32,
 }
 
-/// A certificate with its key.
+/// What a listener shows its clients over TLS, and what it asks of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
+    /// Never empty. The first is shown where the client names no host, or one that no certificate is for.
+    pub certificates: Vec<Certificate>,
+    /// `None`: clients are not asked for certificates.
+    pub clients: Option<ClientAuth>,
+}
+
+/// A certificate with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificate {
     pub cert: Pem,
     pub key: Pem,
+}
+
+/// Whose certificates clients bring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientAuth {
+    pub ca: Pem,
+    pub presence: ClientCertificate,
+}
+
+/// Whether a client without a certificate may come in. One that brings a wrong certificate never may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientCertificate {
+    #[default]
+    Required,
+    Optional,
 }
 
 /// Where a PEM text is.
@@ -276,6 +301,18 @@ pub enum Pem {
 
 #[derive(Deserialize, Default)]
 struct TlsKeys {
+    #[serde(flatten)]
+    first: PairKeys,
+    #[serde(default)]
+    certificates: Vec<PairKeys>,
+    #[serde(default)]
+    client_ca: PemKeys,
+    #[serde(default)]
+    client_certificate: ClientCertificate,
+}
+
+#[derive(Deserialize, Default)]
+struct PairKeys {
     #[serde(default)]
     cert: PemKeys,
     #[serde(default)]
@@ -290,18 +327,53 @@ struct PemKeys {
     base64: Secret,
 }
 
-/// What a `tls` section asks for; `Err` where it is neither complete nor empty. Two texts win over two paths.
+/// What a `tls` section asks for; `Err` where it is neither complete nor empty.
 fn tls_of(keys: TlsKeys) -> Result<Option<Tls>, &'static str> {
+    let mut certificates: Vec<Certificate> = pair(keys.first)?.into_iter().collect();
+    let first = !certificates.is_empty();
+    for keys in keys.certificates {
+        certificates.push(pair(keys)?.ok_or("an entry of `certificates` is empty")?);
+    }
+    let ca = pem(keys.client_ca);
+    if certificates.is_empty() {
+        return match ca {
+            None => Ok(None),
+            Some(_) => Err("`client_ca` needs a certificate and a key of the listener's own"),
+        };
+    }
+    if !first {
+        return Err("further `certificates` need a first one in `cert` and `key`");
+    }
+    let clients = ca.map(|ca| ClientAuth {
+        ca,
+        presence: keys.client_certificate,
+    });
+    Ok(Some(Tls {
+        certificates,
+        clients,
+    }))
+}
+
+/// A text wins over a path.
+fn pem(keys: PemKeys) -> Option<Pem> {
+    if !keys.base64.reveal().is_empty() {
+        return Some(Pem::Base64(keys.base64));
+    }
+    (!keys.path.is_empty()).then(|| Pem::Path(keys.path.into()))
+}
+
+/// Two texts win over two paths; one of each is an error, as in the reference.
+fn pair(keys: PairKeys) -> Result<Option<Certificate>, &'static str> {
     let (cert, key) = (keys.cert, keys.key);
     let empty = |pem: &PemKeys| pem.path.is_empty() && pem.base64.reveal().is_empty();
     if !cert.base64.reveal().is_empty() && !key.base64.reveal().is_empty() {
-        return Ok(Some(Tls {
+        return Ok(Some(Certificate {
             cert: Pem::Base64(cert.base64),
             key: Pem::Base64(key.base64),
         }));
     }
     if !cert.path.is_empty() && !key.path.is_empty() {
-        return Ok(Some(Tls {
+        return Ok(Some(Certificate {
             cert: Pem::Path(cert.path.into()),
             key: Pem::Path(key.path.into()),
         }));

@@ -20,6 +20,7 @@ use pingora_core::apps::{
     HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
 };
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
 
@@ -28,10 +29,16 @@ pub(super) struct Decisions {
     settings: Arc<Settings>,
     api: Api,
     options: HttpServerOptions,
+    h2: H2Options,
 }
 
 impl Decisions {
-    pub(super) fn new(engine: Engine, settings: Arc<Settings>, api: Api) -> Decisions {
+    pub(super) fn new(
+        engine: Engine,
+        settings: Arc<Settings>,
+        api: Api,
+        h2: H2Options,
+    ) -> Decisions {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         Decisions {
@@ -39,6 +46,7 @@ impl Decisions {
             settings,
             api,
             options,
+            h2,
         }
     }
 
@@ -159,6 +167,10 @@ impl HttpServerApp for Decisions {
         let settings = HttpPersistentSettings::for_session(&session);
         let reusable = session.finish().await.ok().flatten()?;
         Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        Some(self.h2.clone())
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {

@@ -6,10 +6,11 @@
 use super::conn::Conn;
 use super::head::{self, HeadLimits};
 use super::refusal::Refused;
+use super::tls::{NoHandshake, Tls};
 use async_trait::async_trait;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::{GetSocketDigest, Stream};
+use pingora_core::protocols::{ALPN, GetSocketDigest, Ssl, Stream};
 use pingora_core::server::ShutdownWatch;
 use std::io;
 use std::net::SocketAddr;
@@ -40,21 +41,29 @@ pub(super) struct Allowance {
 /// Told of what never became a request.
 pub(super) trait Watcher: Send + Sync + 'static {
     fn refused(&self, peer: Option<SocketAddr>, why: Refused);
+    fn not_encrypted(&self, peer: Option<SocketAddr>, why: NoHandshake);
     fn opened(&self);
     fn closed(&self);
 }
 
 pub(super) struct Door<A, W> {
     app: Arc<A>,
+    tls: Option<Arc<Tls>>,
     watcher: W,
     allowance: Allowance,
     open: AtomicUsize,
 }
 
 impl<A, W> Door<A, W> {
-    pub(super) fn new(app: A, watcher: W, allowance: Allowance) -> Door<A, W> {
+    pub(super) fn new(
+        app: A,
+        tls: Option<Arc<Tls>>,
+        watcher: W,
+        allowance: Allowance,
+    ) -> Door<A, W> {
         Door {
             app: Arc::new(app),
+            tls,
             watcher,
             allowance,
             open: AtomicUsize::new(0),
@@ -72,6 +81,14 @@ impl<A, W: Watcher> Drop for Counted<'_, A, W> {
     }
 }
 
+/// Whether a connection fits below the listener's limit.
+enum Room {
+    Free,
+    /// For the word that there is none.
+    ForAnAnswer,
+    None,
+}
+
 enum Next {
     Request {
         head: usize,
@@ -87,11 +104,38 @@ where
     A: HttpServerApp + Send + Sync + 'static,
     W: Watcher,
 {
-    fn admit(&self) -> Option<Counted<'_, A, W>> {
+    pub(super) fn tls(&self) -> Option<Arc<Tls>> {
+        self.tls.clone()
+    }
+
+    /// Counts a connection in, and says whether there is room for it.
+    fn admit(&self) -> (Counted<'_, A, W>, Room) {
         self.watcher.opened();
         let before = self.open.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(self);
-        (before < self.allowance.connections).then_some(counted)
+        let most = self.allowance.connections;
+        let room = if before < most {
+            Room::Free
+        } else if before < most.saturating_add(most / 8 + 8) {
+            Room::ForAnAnswer
+        } else {
+            Room::None
+        };
+        (Counted(self), room)
+    }
+
+    /// The connection as requests are read from it.
+    async fn enter(&self, io: Stream) -> Option<Stream> {
+        let Some(tls) = &self.tls else {
+            return Some(io);
+        };
+        let peer = peer(&*io);
+        match tls.accept(io, self.allowance.header).await {
+            Ok(io) => Some(io),
+            Err(why) => {
+                self.watcher.not_encrypted(peer, why);
+                None
+            }
+        }
     }
 
     async fn serve(&self, io: Stream, shutdown: &ShutdownWatch) {
@@ -105,11 +149,23 @@ where
             } else {
                 self.allowance.keepalive
             };
-            let head = match self.next(&mut conn, &mut ending, idle).await {
-                Next::Request { head } => head,
-                Next::Http2 => return self.serve_h2(conn, shutdown).await,
-                Next::Refuse(why) => return self.refuse(conn, why).await,
-                Next::End => return,
+            let head = match (
+                self.next(&mut conn, &mut ending, idle).await,
+                protocol(&conn),
+            ) {
+                (Next::Request { head }, Protocol::Any | Protocol::Http1) => head,
+                (Next::Http2, Protocol::Any | Protocol::Http2) => {
+                    return self.serve_h2(conn, shutdown).await;
+                }
+                // The handshake settled on one protocol, and the client speaks the other.
+                (Next::Http2, Protocol::Http1) => {
+                    return self.refuse(conn, Refused::Malformed).await;
+                }
+                (Next::End, _) => return,
+                (Next::Request { .. } | Next::Refuse(_), Protocol::Http2) => {
+                    return self.watcher.refused(peer(&*conn), Refused::Malformed);
+                }
+                (Next::Refuse(why), _) => return self.refuse(conn, why).await,
             };
             let framing = match head::check(
                 conn.ahead().get(..head).unwrap_or_default(),
@@ -183,7 +239,7 @@ where
     }
 
     async fn refuse(&self, mut conn: Box<Conn>, why: Refused) {
-        self.watcher.refused(peer(&conn), why);
+        self.watcher.refused(peer(&*conn), why);
         let answer = async {
             conn.write_all(&why.answer()).await?;
             conn.flush().await?;
@@ -210,8 +266,23 @@ where
     }
 }
 
-fn peer(conn: &Conn) -> Option<SocketAddr> {
-    conn.get_socket_digest()
+/// What a connection's handshake settled on.
+enum Protocol {
+    Any,
+    Http1,
+    Http2,
+}
+
+fn protocol(conn: &Conn) -> Protocol {
+    match (conn.get_ssl_digest(), conn.selected_alpn_proto()) {
+        (None, _) => Protocol::Any,
+        (Some(_), Some(ALPN::H2)) => Protocol::Http2,
+        (Some(_), _) => Protocol::Http1,
+    }
+}
+
+fn peer(io: &(impl GetSocketDigest + ?Sized)) -> Option<SocketAddr> {
+    io.get_socket_digest()
         .and_then(|digest| digest.peer_addr().and_then(|addr| addr.as_inet().copied()))
 }
 
@@ -222,8 +293,21 @@ where
     W: Watcher,
 {
     async fn process_new(self: &Arc<Self>, io: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        if let Some(_counted) = self.admit() {
-            self.serve(io, shutdown).await;
+        let (_counted, room) = self.admit();
+        match room {
+            Room::Free => {
+                if let Some(io) = self.enter(io).await {
+                    self.serve(io, shutdown).await;
+                }
+            }
+            Room::ForAnAnswer if self.tls.is_none() => {
+                let conn = Box::new(Conn::new(io));
+                self.refuse(conn, Refused::TooManyConnections).await;
+            }
+            Room::ForAnAnswer | Room::None => {
+                self.watcher
+                    .refused(peer(&*io), Refused::TooManyConnections);
+            }
         }
         None
     }

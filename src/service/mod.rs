@@ -13,7 +13,9 @@ mod proxy;
 mod refusal;
 mod reply;
 mod server;
+mod tls;
 mod translate;
 mod upstream;
 
 pub use server::{ListenError, serve};
+pub use tls::TlsError;

@@ -11,6 +11,7 @@ pub(super) enum Refused {
     HeadersTooLarge,
     /// The head was not complete when its deadline came.
     TooSlow,
+    TooManyConnections,
 }
 
 impl Refused {
@@ -20,6 +21,7 @@ impl Refused {
             Refused::TargetTooLong => Reason::TargetTooLong.label(),
             Refused::HeadersTooLarge => Reason::HeadersTooLarge.label(),
             Refused::TooSlow => "header_timeout",
+            Refused::TooManyConnections => "too_many_connections",
         }
     }
 
@@ -29,6 +31,7 @@ impl Refused {
             Refused::TargetTooLong => 414,
             Refused::HeadersTooLarge => 431,
             Refused::TooSlow => 408,
+            Refused::TooManyConnections => 503,
         }
     }
 
@@ -45,6 +48,9 @@ impl Refused {
                 "The request headers are too large",
             ),
             Refused::TooSlow => ("Request Timeout", "The request headers took too long"),
+            Refused::TooManyConnections => {
+                ("Service Unavailable", "There are too many connections")
+            }
         };
         let code = self.status();
         let body = format!(

@@ -8,6 +8,7 @@ use super::ext_authz::ExtAuthz;
 use super::head::HeadLimits;
 use super::proxy::Proxy;
 use super::refusal::Refused;
+use super::tls::{self, NoHandshake, Tls, TlsError};
 use super::translate::Settings;
 use super::upstream::{PeerSettings, Peers};
 use crate::canonical::headers::UnderscoreHeaders;
@@ -17,8 +18,10 @@ use crate::engine::Engine;
 use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
+use pingora_core::services::background::background_service;
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::io;
@@ -30,11 +33,15 @@ use tokio::sync::broadcast::error::RecvError;
 
 /// A listener can't be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("{key}: can't listen on {address}: {error}")]
-pub struct ListenError {
-    key: &'static str,
-    address: String,
-    error: io::Error,
+pub enum ListenError {
+    #[error("{key}: can't listen on {address}: {error}")]
+    Bind {
+        key: &'static str,
+        address: String,
+        error: io::Error,
+    },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Serves until the process is told to stop, and returns when the last request is done or its time is over.
@@ -49,11 +56,21 @@ pub fn serve(
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
     let conf = server.configuration.clone();
-    server.add_service(proxy_service(config, &conf, engine.clone(), &open)?);
+    let mut certificates = Vec::new();
+    let proxy = proxy_service(config, &conf, engine.clone(), &open)?;
+    certificates.extend(proxy.app_logic().and_then(Door::tls));
+    server.add_service(proxy);
     if let Some(listener) = &config.serve.ext_authz {
-        server.add_service(ext_authz_service(config, listener, engine.clone(), &open)?);
+        let ext_authz = ext_authz_service(config, listener, engine.clone(), &open)?;
+        certificates.extend(ext_authz.app_logic().and_then(Door::tls));
+        server.add_service(ext_authz);
     }
-    server.add_service(api_service(config, engine, &open)?);
+    let api = api_service(config, engine, &open)?;
+    certificates.extend(api.app_logic().and_then(Door::tls));
+    server.add_service(api);
+    if let Some(watch) = tls::Watch::over(certificates) {
+        server.add_service(background_service("tls", watch));
+    }
     watch_phases(
         &server,
         open,
@@ -105,7 +122,17 @@ fn proxy_service(
     options.h2c = true;
     options.h2_idle_timeout = Some(listener.timeout.keepalive);
     app.server_options = Some(options);
+    app.h2_options = Some(h2_options(listener));
     open_listener("serve.proxy", listener, app, open)
+}
+
+/// Pingora's own bounds, with the listener's where it has some.
+fn h2_options(listener: &Listener) -> H2Options {
+    let mut options = default_h2_options();
+    options.max_concurrent_streams(listener.limits.streams);
+    let header_bytes = u32::try_from(listener.limits.header_bytes).unwrap_or(u32::MAX);
+    options.max_header_list_size(header_bytes);
+    options
 }
 
 fn api_service(
@@ -119,7 +146,7 @@ fn api_service(
     open_listener(
         "serve.api",
         listener,
-        Decisions::new(engine, settings, api),
+        Decisions::new(engine, settings, api, h2_options(listener)),
         open,
     )
 }
@@ -202,13 +229,16 @@ where
     A: pingora_core::apps::HttpServerApp + Send + Sync + 'static,
 {
     let address = listener.address.to_string();
-    probe(&address).map_err(|error| ListenError {
+    probe(&address).map_err(|error| ListenError::Bind {
         key,
         address: address.clone(),
         error,
     })?;
+    let tls = listener.tls.as_ref();
+    let tls = tls.map(|tls| Tls::load(&format!("{key}.tls"), tls));
     let door = Door::new(
         app,
+        tls.transpose()?,
         Watch {
             listener: key,
             open: open.clone(),
@@ -259,6 +289,10 @@ pub(super) struct Watch {
 impl Watcher for Watch {
     fn refused(&self, peer: Option<SocketAddr>, why: Refused) {
         tracing::info!(target: "doorward::access", listener = self.listener, ?peer, status = why.status(), reason = why.label(), "refused before a request");
+    }
+
+    fn not_encrypted(&self, peer: Option<SocketAddr>, why: NoHandshake) {
+        tracing::info!(target: "doorward::access", listener = self.listener, ?peer, reason = why.label(), "no TLS");
     }
 
     fn opened(&self) {

@@ -31,7 +31,8 @@ impl Doorward {
         doorward
     }
 
-    fn launch(mut config: Value, rules: Value) -> Doorward {
+    /// Starts without waiting for anything.
+    pub fn launch(mut config: Value, rules: Value) -> Doorward {
         let dir = tempfile::tempdir().unwrap();
         let [proxy, api, metrics] = [free_port(), free_port(), free_port()];
         for (listener, port) in [("proxy", proxy), ("api", api), ("prometheus", metrics)] {
@@ -67,7 +68,7 @@ impl Doorward {
         }
     }
 
-    fn is_alive(&self) -> bool {
+    pub fn is_alive(&self) -> bool {
         TcpStream::connect(self.api).is_ok()
             && get(self.api, "/health/alive", "api.test").status == 200
     }

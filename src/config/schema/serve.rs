@@ -200,8 +200,27 @@ fn limits() -> Schema {
 }
 
 fn tls() -> Schema {
-    object([("key", pem(false)), ("cert", pem(true))])
-        .about("Certificate and key, both as `path` or both as `base64`; `base64` wins. Files are read again when they change.")
+    let pair = || [("key", pem(false)), ("cert", pem(true))];
+    let [key, cert] = pair();
+    object([
+        key,
+        cert,
+        (
+            "certificates",
+            list(object(pair())).about("Further ones, chosen by the name that the client asks for."),
+        ),
+        (
+            "client_ca",
+            pem(true).about("Clients bring a certificate that one of these authorities signed."),
+        ),
+        (
+            "client_certificate",
+            one_of(["required", "optional"]).about(
+                "Whether clients without one may come in where `client_ca` is set. Default required.",
+            ),
+        ),
+    ])
+    .about("Certificate and key, both as `path` or both as `base64`; `base64` wins. Files are read again when they change.")
 }
 
 fn pem(public: bool) -> Schema {
