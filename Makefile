@@ -44,6 +44,11 @@ conformance: ## the recorded suites of tests/conformance-suites, played by the s
 	cargo build --locked
 	.ci/conformance
 
+.PHONY: test-gateways
+test-gateways: ## one corpus of requests through nginx, Caddy, HAProxy, Envoy (installed where missing) and the Lambda authorizer
+	cargo build --locked
+	.ci/gateways
+
 .PHONY: setup
 setup:
 	@.ci/setup
