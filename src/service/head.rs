@@ -68,7 +68,8 @@ fn request_line(line: &[u8], limits: HeadLimits) -> Result<Version, Refused> {
     if target.len() > limits.target {
         return Err(Refused::TargetTooLong);
     }
-    if target.iter().any(|&b| b < 0x21 || b == 0x7f) {
+    // Pingora would cut a fragment off; whoever sends one means another request than the one that we would see.
+    if target.iter().any(|&b| b < 0x21 || b == 0x7f || b == b'#') {
         return Err(Refused::Malformed);
     }
     match version {
@@ -273,6 +274,7 @@ mod tests {
             "GET / HTTP/2.0",
             "G(T / HTTP/1.1",
             "GET /a\tb HTTP/1.1",
+            "GET /a#b HTTP/1.1",
             "GET /",
             " GET / HTTP/1.1",
         ] {

@@ -4,5 +4,7 @@ mod edge_tls;
 mod ext_authz;
 mod frame;
 mod h2;
+mod security_h1;
 mod security_h2;
+mod stub;
 mod support;
