@@ -16,6 +16,8 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
+
 use engine::Expression;
 pub use engine::Overrun;
 use index::Index;
@@ -102,9 +104,9 @@ pub struct Pattern {
 }
 
 /// A rule's URL as a tree whose host accepts lower case.
-fn parse(strategy: Strategy, url: &str) -> Result<Ast, Refusal> {
+fn parse(strategy: Strategy, url: &str, reader: &mut pattern::Reader) -> Result<Ast, Refusal> {
     let mut ast = match strategy {
-        Strategy::Regexp => pattern::parse_regexp(url),
+        Strategy::Regexp => reader.parse(url),
         Strategy::Glob => pattern::parse_glob(url),
     }?;
     lower_case_host(&mut ast.root);
@@ -113,7 +115,8 @@ fn parse(strategy: Strategy, url: &str) -> Result<Ast, Refusal> {
 
 impl Pattern {
     pub fn new(strategy: Strategy, url: &str) -> Result<Self, PatternError> {
-        let ast = parse(strategy, url).map_err(|refusal| PatternError::new(0, refusal))?;
+        let ast = parse(strategy, url, &mut pattern::Reader::default())
+            .map_err(|refusal| PatternError::new(0, refusal))?;
         Ok(Self {
             expression: Expression::new(ast),
         })
@@ -143,7 +146,9 @@ impl Matcher {
     /// Never fails: a bad pattern is set aside (its entry matches nothing) and reported.
     pub fn build(strategy: Strategy, entries: &[Entry<'_>]) -> (Self, Vec<PatternError>) {
         let url = |index: u32| entries.get(index as usize).map_or("", |entry| entry.url);
-        let (index, errors) = Index::build(entries, &|index| parse(strategy, url(index)));
+        let reader = RefCell::new(pattern::Reader::default());
+        let parse = |index| parse(strategy, url(index), &mut reader.borrow_mut());
+        let (index, errors) = Index::build(entries, &parse);
         (Self { index }, errors)
     }
 

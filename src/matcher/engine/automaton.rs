@@ -53,7 +53,7 @@ impl Automaton {
             .match_kind(regex_automata::MatchKind::All)
             .accelerate(false)
             .dfa_size_limit(Some(limit))
-            .determinize_size_limit(Some(limit * 4));
+            .determinize_size_limit(Some(limit));
         let dfa = dense::Builder::new()
             .configure(config)
             .build_from_nfa(&nfa)

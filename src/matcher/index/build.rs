@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex_syntax::hir::Hir;
 
 use super::super::engine::automaton::{Automaton, Exactness, widened};
 use super::super::pattern::{Ast, Node as Tree, Refusal};
 use super::super::shape::{Shape, items, texts};
 use super::super::{Entry, PatternError};
-use super::hash::{self, NONE, Running, Side, Table};
+use super::hash::{self, NONE, RULE, Running, Side, Table};
 use super::rule::Interning;
 use super::{Index, Inner, Joint, LENGTHS, Node};
 
@@ -17,10 +17,17 @@ use super::{Index, Inner, Joint, LENGTHS, Node};
 const FEW: usize = 8;
 
 /// The most memory that one automaton for many patterns may take.
-const LARGEST_JOINT: usize = 2 << 20;
+const LARGEST_JOINT: usize = 256 << 10;
 
 /// How many patterns may be in one automaton: making it costs more than linearly.
-const MOST_TOGETHER: usize = 256;
+const MOST_TOGETHER: usize = 64;
+
+/// What all automata for many patterns together may take, attempts that failed included; so making them takes a second at most.
+/// Beyond it patterns are verified one by one.
+const ALL_JOINTS: usize = 32 << 20;
+
+/// A literal inside that is shorter than this says too little about a subject.
+const TELLING: usize = 2;
 
 /// How many expressions are made ready at load. The rest is made when it is first needed.
 const WARM: usize = 1024;
@@ -30,9 +37,8 @@ const WARM: usize = 1024;
 struct Pending {
     rule: u32,
     head: u32,
-    /// How much of its head and of its tail is behind it.
+    /// How much of its head is behind it.
     front: u32,
-    back: u32,
 }
 
 /// What only building needs.
@@ -45,6 +51,8 @@ struct Builder<'a> {
     tails: Vec<String>,
     inner: Vec<Vec<String>>,
     keys: Vec<(u64, u32)>,
+    /// How much memory automata may still take.
+    left: usize,
 }
 
 /// The ways to split a node, in order.
@@ -52,6 +60,7 @@ struct Builder<'a> {
 enum Stage {
     Front,
     Back,
+    Slash,
     Inside,
     Jointly,
 }
@@ -94,7 +103,6 @@ impl Index {
                     rule,
                     head: builder.heads.len() as u32,
                     front: 0,
-                    back: 0,
                 };
                 if complete {
                     builder.index.longest_literal = builder.index.longest_literal.max(head.len());
@@ -130,20 +138,18 @@ impl<'a> Builder<'a> {
             tails: Vec::new(),
             inner: Vec::new(),
             keys: Vec::new(),
+            left: ALL_JOINTS,
         }
     }
 
     fn finish(mut self, by_beginning: Groups, by_whole: Groups) -> Index {
         for (hash, pending) in sorted(by_beginning) {
-            let node = self.node();
-            self.keys.push((hash, node));
-            self.fill(node, pending, Stage::Front);
+            self.key(hash, pending, Stage::Front);
         }
         let mut literals = Vec::new();
         for (hash, pending) in sorted(by_whole) {
-            let node = self.node();
+            let node = self.place(pending, None);
             literals.push((hash, node));
-            self.list(node, &pending);
         }
         self.index.table = Table::new(&self.keys);
         self.index.literals = Table::new(&literals);
@@ -158,6 +164,24 @@ impl<'a> Builder<'a> {
             .take(WARM)
             .for_each(|expression| expression.warm_up());
         self.index
+    }
+
+    fn key(&mut self, hash: u64, pending: Vec<Pending>, stage: Stage) {
+        let node = self.place(pending, Some(stage));
+        self.keys.push((hash, node));
+    }
+
+    /// The node for some rules; for a single one the rule itself. Without a stage they are listed, however many.
+    fn place(&mut self, pending: Vec<Pending>, stage: Option<Stage>) -> u32 {
+        if let [only] = pending.as_slice() {
+            return RULE | only.rule;
+        }
+        let node = self.node();
+        match stage {
+            Some(stage) => self.fill(node, pending, stage),
+            None => self.list(node, &pending),
+        }
+        node
     }
 
     fn node(&mut self) -> u32 {
@@ -190,6 +214,10 @@ impl<'a> Builder<'a> {
             }
             Stage::Back => {
                 let rest = self.split(node, pending, Side::Back);
+                self.fill(node, rest, Stage::Slash);
+            }
+            Stage::Slash => {
+                let rest = self.split(node, pending, Side::Slash);
                 self.fill(node, rest, Stage::Inside);
             }
             Stage::Inside => {
@@ -200,101 +228,97 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The literal bytes of a rule that are not behind it yet.
-    fn bytes(&self, pending: &Pending, side: Side) -> &[u8] {
-        match side {
-            Side::Front => self
-                .heads
-                .get(pending.head as usize)
-                .and_then(|head| head.as_bytes().get(pending.front as usize..)),
-            Side::Back => self.tails.get(pending.rule as usize).and_then(|tail| {
-                let end = tail.len().checked_sub(pending.back as usize)?;
-                tail.as_bytes().get(..end)
-            }),
-        }
-        .unwrap_or_default()
+    /// What a rule's literal text on that side offers as keys.
+    fn keys<'s>(&'s self, pending: &Pending, side: Side) -> Vec<&'s [u8]> {
+        let key = match side {
+            Side::Front => {
+                let head = self.heads.get(pending.head as usize).map(String::as_bytes);
+                let rest = head.and_then(|head| head.get(pending.front as usize..));
+                rest.and_then(|rest| rest.get(..longest(rest.len())?))
+            }
+            Side::Back => {
+                let tail = self.tails.get(pending.rule as usize).map(String::as_bytes);
+                tail.and_then(|tail| tail.get(tail.len() - longest(tail.len())?..))
+            }
+            Side::Slash => {
+                let inner = self.inner.get(pending.rule as usize);
+                return inner
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|text| telling_from_slash(text))
+                    .collect();
+            }
+        };
+        key.into_iter().collect()
     }
 
-    /// Moves rules with more literal text on that side into children. Gives back those without.
+    /// Moves rules with literal text on that side into children. Gives back those without.
     fn split(&mut self, node: u32, pending: Vec<Pending>, side: Side) -> Vec<Pending> {
+        let mut counts: HashMap<&[u8], usize> = HashMap::new();
+        if side == Side::Slash {
+            for key in pending.iter().flat_map(|pending| self.keys(pending, side)) {
+                *counts.entry(key).or_default() += 1;
+            }
+        }
         let mut groups = Groups::new();
         let mut rest = Vec::new();
-        let mut lengths: u16 = 0;
-        for mut pending in pending {
-            // Children at the back are keyed by all of the end, so they don't go deeper than the longest key.
-            let bytes = if side == Side::Back && pending.back > 0 {
-                &[]
-            } else {
-                self.bytes(&pending, side)
+        let mut lengths: u32 = 0;
+        for pending in pending {
+            let keys = self.keys(&pending, side);
+            // The rarest one, and of those the longest.
+            let rarity = |key: &&[u8]| {
+                (
+                    counts.get(*key).copied().unwrap_or(0),
+                    usize::MAX - key.len(),
+                )
             };
-            let Some((bit, &length)) = LENGTHS
-                .iter()
-                .enumerate()
-                .rev()
-                .find(|&(_, &length)| length <= bytes.len())
-            else {
+            let Some(key) = keys.into_iter().min_by_key(rarity) else {
                 rest.push(pending);
                 continue;
             };
-            let key = match side {
-                Side::Front => bytes.get(..length),
-                Side::Back => bytes.get(bytes.len() - length..),
+            lengths |= LENGTHS
+                .iter()
+                .position(|&length| length == key.len())
+                .map_or(0, |bit| 1 << bit);
+            let front = if side == Side::Front {
+                pending.front + key.len() as u32
+            } else {
+                pending.front
             };
-            let hash = hash::of_child(node, side, key.unwrap_or_default());
-            lengths |= 1 << bit;
-            match side {
-                Side::Front => pending.front += length as u32,
-                Side::Back => pending.back += length as u32,
-            }
-            groups.entry(hash).or_default().push(pending);
+            groups
+                .entry(hash::of_child(node, side, key))
+                .or_default()
+                .push(Pending { front, ..pending });
         }
+        let next = match side {
+            Side::Front => Stage::Front,
+            Side::Back => Stage::Slash,
+            Side::Slash => Stage::Inside,
+        };
         for (hash, group) in sorted(groups) {
-            let child = self.node();
-            self.keys.push((hash, child));
-            self.fill(
-                child,
-                group,
-                if side == Side::Front {
-                    Stage::Front
-                } else {
-                    Stage::Inside
-                },
-            );
+            self.key(hash, group, next);
         }
         self.edit(node, |node| match side {
             Side::Front => node.front = lengths,
             Side::Back => node.back = lengths,
+            Side::Slash => node.slash = lengths,
         });
         rest
     }
 
     /// Moves rules with a literal inside into nodes behind an Aho-Corasick searcher. Gives back those without.
     fn inside(&mut self, node: u32, pending: Vec<Pending>) -> Vec<Pending> {
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        let literals = |rule: u32| {
-            self.inner
-                .get(rule as usize)
-                .map(Vec::as_slice)
-                .unwrap_or_default()
-        };
-        for literal in pending.iter().flat_map(|pending| literals(pending.rule)) {
-            *counts.entry(literal).or_default() += 1;
-        }
-        let rarity = |literal: &str| {
-            (
-                counts.get(literal).copied().unwrap_or(0),
-                usize::MAX - literal.len(),
-            )
-        };
         let mut groups: HashMap<String, Vec<Pending>> = HashMap::new();
         let mut rest = Vec::new();
         for pending in pending {
-            // The rarest one, and of those the longest.
-            match literals(pending.rule)
-                .iter()
-                .min_by_key(|literal| rarity(literal))
-            {
-                Some(literal) => groups.entry(literal.clone()).or_default().push(pending),
+            let inner = self.inner.get(pending.rule as usize);
+            let longest = inner
+                .into_iter()
+                .flatten()
+                .filter(|text| text.len() >= TELLING)
+                .max_by_key(|text| text.len());
+            match longest {
+                Some(text) => groups.entry(text.clone()).or_default().push(pending),
                 None => rest.push(pending),
             }
         }
@@ -304,17 +328,17 @@ impl<'a> Builder<'a> {
         let groups = sorted(groups);
         let searcher = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
-            .build(groups.iter().map(|(literal, _)| literal));
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .prefilter(false)
+            .build(groups.iter().map(|(text, _)| text));
         let Ok(searcher) = searcher else {
             rest.extend(groups.into_iter().flat_map(|(_, group)| group));
             return rest;
         };
-        let mut nodes = Vec::new();
-        for (_, group) in groups {
-            let child = self.node();
-            nodes.push(child);
-            self.fill(child, group, Stage::Jointly);
-        }
+        let nodes = groups
+            .into_iter()
+            .map(|(_, group)| self.place(group, Some(Stage::Jointly)))
+            .collect();
         self.index.inner.push(Inner { searcher, nodes });
         let inner = self.index.inner.len() as u32 - 1;
         self.edit(node, |node| node.inner = Some(inner));
@@ -339,7 +363,7 @@ impl<'a> Builder<'a> {
             .chunks(MOST_TOGETHER)
             .zip(trees.chunks(MOST_TOGETHER))
         {
-            join(pending, trees, &mut joints, &mut alone);
+            join(pending, trees, &mut self.left, &mut joints, &mut alone);
         }
         let first = self.index.automata.len() as u32;
         self.index.automata.extend(joints);
@@ -371,21 +395,39 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// What a literal inside offers as a key that begins with a slash.
+fn telling_from_slash(text: &str) -> Option<&[u8]> {
+    let rest = text.as_bytes().get(text.find('/')?..)?;
+    rest.get(..longest(rest.len())?)
+        .filter(|key| key.len() >= TELLING)
+}
+
+/// The longest key that so many bytes offer.
+fn longest(bytes: usize) -> Option<usize> {
+    LENGTHS.into_iter().rev().find(|&length| length <= bytes)
+}
+
 /// One automaton for all, or for each half, until they fit.
-fn join(pending: &[Pending], trees: &[Hir], joints: &mut Vec<Joint>, alone: &mut Vec<Pending>) {
-    if pending.len() <= FEW {
+fn join(
+    pending: &[Pending],
+    trees: &[Hir],
+    left: &mut usize,
+    joints: &mut Vec<Joint>,
+    alone: &mut Vec<Pending>,
+) {
+    if pending.len() <= FEW || *left == 0 {
         return alone.extend(pending);
     }
-    if let Some(automaton) = Automaton::new(trees, LARGEST_JOINT) {
-        return joints.push(Joint {
-            automaton,
-            rules: pending.iter().map(|pending| pending.rule).collect(),
-        });
+    if let Some(automaton) = Automaton::new(trees, LARGEST_JOINT.min(*left)) {
+        *left = left.saturating_sub(automaton.memory());
+        let rules = pending.iter().map(|pending| pending.rule).collect();
+        return joints.push(Joint { automaton, rules });
     }
+    *left = left.saturating_sub(LARGEST_JOINT);
     let (pending, others) = pending.split_at(pending.len() / 2);
     let (trees, other_trees) = trees.split_at(trees.len() / 2);
-    join(pending, trees, joints, alone);
-    join(others, other_trees, joints, alone);
+    join(pending, trees, left, joints, alone);
+    join(others, other_trees, left, joints, alone);
 }
 
 /// In an order that does not change from run to run.

@@ -83,13 +83,12 @@ pub(super) enum Side {
     Front,
     /// Those at the end.
     Back,
+    /// Those from any slash on.
+    Slash,
 }
 
 pub(super) fn of_child(node: u32, side: Side, bytes: &[u8]) -> u64 {
-    let mut state = mix(
-        SEED,
-        u64::from(node) << 8 | if side == Side::Front { 1 } else { 2 },
-    );
+    let mut state = mix(SEED, u64::from(node) << 8 | side as u64 + 1);
     for chunk in bytes.chunks(8) {
         let word = chunk
             .iter()
@@ -107,6 +106,9 @@ pub(super) struct Table {
 
 /// No node.
 pub(super) const NONE: u32 = u32::MAX;
+
+/// Marks a rule where a node could be: most nodes would hold just one.
+pub(super) const RULE: u32 = 1 << 31;
 
 impl Table {
     pub(super) fn new(entries: &[(u64, u32)]) -> Self {

@@ -3,7 +3,7 @@
 //! Every rule begins with some literal text (perhaps none). Up to its last `/` that text is a key of a hash table, and a lookup hashes
 //! the subject once from left to right and asks the table after each slash: rules with another scheme, host or directory are never
 //! seen. Rules without holes are found by the hash of the whole subject. Where many rules share a key, the node behind it is split
-//! further: by the literal text that follows, by the literal text at the end, by a literal inside (Aho-Corasick), and what nothing
+//! further: by the literal text that follows, by the literal text at the end, by a literal inside (after any slash, else Aho-Corasick), and what nothing
 //! tells apart goes into automata that run all patterns at once. The few candidates that are left are verified one by one, until a
 //! second match settles the answer.
 //!
@@ -21,12 +21,15 @@ use aho_corasick::AhoCorasick;
 use super::engine::Overrun;
 use super::engine::automaton::Automaton;
 use super::{Candidate, Found, Key, Outcome, Protocol};
-use hash::{Running, Side, Table};
+use hash::{RULE, Running, Side, Table};
 use methods::{Method, Methods};
 use rule::Rules;
 
-/// How many bytes of text a node's children are keyed by; a bit set of these is kept in each node.
-const LENGTHS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+/// How many bytes of text a node's children may be keyed by; a bit set of these is kept in each node.
+const LENGTHS: [usize; 30] = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 28, 32,
+    40, 48, 56, 64,
+];
 
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -53,8 +56,9 @@ pub(super) struct Index {
 struct Node {
     list: (u32, u32),
     /// Which `LENGTHS` its children are keyed by.
-    front: u16,
-    back: u16,
+    front: u32,
+    back: u32,
+    slash: u32,
     inner: Option<u32>,
     automata: (u32, u32),
 }
@@ -191,6 +195,15 @@ impl Index {
     }
 }
 
+/// The lengths whose bits are set, the shortest first.
+fn lengths_of(mut bits: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = bits.trailing_zeros();
+        bits &= bits.wrapping_sub(1);
+        LENGTHS.get(bit as usize).copied()
+    })
+}
+
 fn other(protocol: Protocol) -> Protocol {
     match protocol {
         Protocol::Http => Protocol::Rpc,
@@ -250,80 +263,93 @@ impl Search<'_> {
 
     /// `from`: how long the beginning is that the node's rules have in common. True once the answer is settled.
     fn visit(&mut self, node: u32, from: usize) -> bool {
+        if node & RULE != 0 {
+            return self.verify(node & !RULE);
+        }
         let index = self.index;
-        let Some(node_at) = index.nodes.get(node as usize) else {
+        let Some(found) = index.nodes.get(node as usize) else {
             return false;
         };
-        let (first, count) = node_at.list;
-        let list = index
-            .lists
-            .get(first as usize..(first + count) as usize)
-            .unwrap_or_default();
-        if list.iter().any(|&rule| self.verify(rule)) {
-            return true;
-        }
-        (node_at.front != 0 && self.children(node, Side::Front, node_at.front, from))
-            || (node_at.back != 0 && self.children(node, Side::Back, node_at.back, from))
-            || node_at.inner.is_some_and(|inner| self.inside(inner, from))
-            || (node_at.automata.1 != 0 && self.jointly(node_at.automata, from))
+        let (first, count) = found.list;
+        let list = index.lists.get(first as usize..(first + count) as usize);
+        list.unwrap_or_default()
+            .iter()
+            .any(|&rule| self.verify(rule))
+            || (found.front != 0 && self.front(node, found.front, from))
+            || (found.back != 0 && self.back(node, found.back, from))
+            || (found.slash != 0 && self.after_slashes(node, found.slash, from))
+            || found.inner.is_some_and(|inner| self.inside(inner, from))
+            || (found.automata.1 != 0 && self.jointly(found.automata, from))
     }
 
-    fn children(&mut self, node: u32, side: Side, mut lengths: u16, from: usize) -> bool {
-        let Some(rest) = self.subject.as_bytes().get(from..) else {
-            return false;
-        };
-        while lengths != 0 {
-            let Some(&length) = LENGTHS.get(lengths.trailing_zeros() as usize) else {
-                return false;
-            };
-            lengths &= lengths - 1;
-            let (bytes, beyond) = match side {
-                Side::Front => (rest.get(..length), from + length),
-                Side::Back => (
-                    rest.len()
-                        .checked_sub(length)
-                        .and_then(|start| rest.get(start..)),
-                    from,
-                ),
-            };
-            let Some(bytes) = bytes else { return false };
-            if let Some(child) = self.index.table.get(hash::of_child(node, side, bytes))
-                && self.visit(child, beyond)
-            {
-                return true;
+    fn child(&self, node: u32, side: Side, bytes: Option<&[u8]>) -> Option<u32> {
+        self.index.table.get(hash::of_child(node, side, bytes?))
+    }
+
+    fn front(&mut self, node: u32, lengths: u32, from: usize) -> bool {
+        let rest = self.subject.as_bytes().get(from..).unwrap_or_default();
+        lengths_of(lengths).any(|length| {
+            let child = self.child(node, Side::Front, rest.get(..length));
+            child.is_some_and(|child| self.visit(child, from + length))
+        })
+    }
+
+    fn back(&mut self, node: u32, lengths: u32, from: usize) -> bool {
+        let rest = self.subject.as_bytes().get(from..).unwrap_or_default();
+        lengths_of(lengths).any(|length| {
+            let end = rest
+                .len()
+                .checked_sub(length)
+                .and_then(|start| rest.get(start..));
+            let child = self.child(node, Side::Back, end);
+            child.is_some_and(|child| self.visit(child, from))
+        })
+    }
+
+    fn after_slashes(&mut self, node: u32, lengths: u32, from: usize) -> bool {
+        let rest = self.subject.as_bytes().get(from..).unwrap_or_default();
+        let earlier = self.hits.len();
+        for (at, _) in rest.iter().enumerate().filter(|&(_, &byte)| byte == b'/') {
+            for length in lengths_of(lengths) {
+                let child = self.child(node, Side::Slash, rest.get(at..at + length));
+                self.hits.extend(child);
             }
         }
-        false
+        self.visit_hits(earlier, from)
     }
 
     fn inside(&mut self, inner: u32, from: usize) -> bool {
-        let (Some(inner), Some(rest)) = (
-            self.index.inner.get(inner as usize),
-            self.subject.as_bytes().get(from..),
-        ) else {
+        let Some(inner) = self.index.inner.get(inner as usize) else {
             return false;
         };
+        let rest = self.subject.as_bytes().get(from..).unwrap_or_default();
         let Ok(found) = inner.searcher.try_find_overlapping_iter(rest) else {
             return false;
         };
-        self.hits.clear();
-        self.hits.extend(found.map(|hit| hit.pattern().as_u32()));
-        if self.hits.len() > 1 {
-            self.hits.sort_unstable();
-            self.hits.dedup();
+        let earlier = self.hits.len();
+        let node = |pattern: usize| inner.nodes.get(pattern).copied();
+        self.hits
+            .extend(found.filter_map(|hit| node(hit.pattern().as_usize())));
+        self.visit_hits(earlier, from)
+    }
+
+    /// Visits each of the nodes noted since, once: a path may repeat what leads to it.
+    fn visit_hits(&mut self, earlier: usize, from: usize) -> bool {
+        if let Some(hits) = self.hits.get_mut(earlier..) {
+            hits.sort_unstable();
         }
-        let mut at = 0;
-        while let Some(&hit) = self.hits.get(at) {
-            at += 1;
-            if inner
-                .nodes
-                .get(hit as usize)
-                .is_some_and(|&node| self.visit(node, from))
-            {
-                return true;
+        let (mut at, end, mut last) = (earlier, self.hits.len(), None);
+        let mut settled = false;
+        while !settled && at < end {
+            let hit = self.hits.get(at).copied();
+            if hit != last {
+                settled = hit.is_some_and(|node| self.visit(node, from));
             }
+            last = hit;
+            at += 1;
         }
-        false
+        self.hits.truncate(earlier);
+        settled
     }
 
     fn jointly(&mut self, (first, count): (u32, u32), from: usize) -> bool {

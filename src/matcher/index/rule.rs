@@ -233,13 +233,7 @@ impl Rules {
                 min,
                 max,
                 ..
-            } => match (
-                self.between(prefix, suffix, subject),
-                self.sets.get(set as usize),
-            ) {
-                (Some(middle), Some(set)) => run_is(set, min, max, middle),
-                _ => false,
-            },
+            } => self.fits_hole(prefix, suffix, set, (min, max), subject),
             Test::Steps { first, count } => {
                 self.walk(self.steps_of(first, count), subject, 0, &mut |_, _| {})
             }
@@ -257,6 +251,32 @@ impl Rules {
                 }
             }
         })
+    }
+
+    /// The ends are looked at first: where thousands share a beginning, that is what tells them apart.
+    fn fits_hole(
+        &self,
+        prefix: Span,
+        suffix: Span,
+        set: u32,
+        (min, max): (u32, u32),
+        subject: &str,
+    ) -> bool {
+        let Some(rest) = subject.strip_suffix(self.text(suffix)) else {
+            return false;
+        };
+        let Some(set) = self.sets.get(set as usize) else {
+            return false;
+        };
+        let last_fits = rest.len() == prefix.length as usize
+            || rest
+                .as_bytes()
+                .last()
+                .is_none_or(|&last| last >= 0x80 || set.contains_ascii(last));
+        last_fits
+            && rest
+                .strip_prefix(self.text(prefix))
+                .is_some_and(|middle| run_is(set, min, max, middle))
     }
 
     /// What the groups of a match hold.

@@ -36,7 +36,7 @@ fn walk(node: &mut Node, place: Place) -> Place {
         }
         (Node::Set(set), Place::Host) => {
             // A set that could be a piece of the path is left alone.
-            if !set.contains('/') {
+            if !set.contains('/') && !set.is_negative() && !set.is_lower_case() {
                 *set = Arc::new(set.with_lower_case());
             }
             place

@@ -12,6 +12,6 @@ mod split;
 pub(super) use ast::{Assertion, Ast, Capture, Node, Refusal, UNBOUNDED};
 pub(super) use fold::lower_case_host;
 pub(super) use glob::parse as parse_glob;
-pub(super) use regexp::parse as parse_regexp;
+pub(super) use regexp::Reader;
 #[cfg(test)]
 pub(super) use regexp::parse_bare;

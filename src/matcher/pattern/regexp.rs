@@ -3,7 +3,8 @@
 //! A rule's pattern becomes one expression: each `<…>` is a group, the rest is literal, and both ends are anchored. Each body must
 //! also be an expression of its own, as in the reference: so no group spans two parts.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
 
 use super::ast::{Assertion, Ast, Capture, Node, Refusal, UNBOUNDED};
 use super::groups::Groups;
@@ -13,14 +14,77 @@ use super::split::{Part, split};
 /// How deep groups may nest.
 const DEEPEST: usize = 150;
 
-/// A rule's URL. The ends of the text are not part of the tree: whoever runs it anchors it there.
-pub(in crate::matcher) fn parse(pattern: &str) -> Result<Ast, Refusal> {
+/// Reads the patterns of a rule set. Most bodies are the same few, and each of them is read once.
+#[derive(Debug, Default)]
+pub(in crate::matcher) struct Reader {
+    /// Bodies without groups of their own, which mean the same wherever they are.
+    plain: HashMap<String, Node>,
+}
+
+impl Reader {
+    /// A rule's URL. The ends of the text are not part of the tree: whoever runs it anchors it there.
+    pub(in crate::matcher) fn parse(&mut self, pattern: &str) -> Result<Ast, Refusal> {
+        let parts = split(pattern)?;
+        let is_plain = |part: &Part<'_>| {
+            matches!(part, Part::Literal { .. })
+                || matches!(part, Part::Body { text, .. } if means_the_same_anywhere(text))
+        };
+        if !parts.iter().all(is_plain) {
+            return parse(&parts);
+        }
+        let (mut nodes, mut groups) = (Vec::with_capacity(pattern.len()), Vec::new());
+        for part in parts {
+            match part {
+                Part::Literal { text, .. } => nodes.extend(text.chars().map(Node::Char)),
+                Part::Body { at, text } => {
+                    let group = groups.len() as u32 + 1;
+                    groups.push(group);
+                    let body = self.plain(text, at)?;
+                    nodes.push(Node::Capture(Box::new(Capture {
+                        group: Some(group),
+                        takes_from: None,
+                        body,
+                    })));
+                }
+            }
+        }
+        Ok(Ast {
+            root: Node::concat(nodes),
+            groups,
+        })
+    }
+
+    fn plain(&mut self, body: &str, at: usize) -> Result<Node, Refusal> {
+        if let Some(node) = self.plain.get(body) {
+            return Ok(node.clone());
+        }
+        alone(body, at)?;
+        let (places, chars): (Vec<_>, Vec<_>) = body
+            .char_indices()
+            .map(|(offset, c)| (at + offset, c))
+            .unzip();
+        let node = Parser::parse(&chars, &places)?.root;
+        self.plain.insert(body.to_owned(), node.clone());
+        Ok(node)
+    }
+}
+
+/// Without parentheses there are no groups and no switches, and without numbers no references to the groups around.
+fn means_the_same_anywhere(body: &str) -> bool {
+    !body.contains('(')
+        && !body
+            .as_bytes()
+            .windows(2)
+            .any(|pair| matches!(pair, [b'\\', b'0'..=b'9']))
+}
+
+fn parse(parts: &[Part<'_>]) -> Result<Ast, Refusal> {
     let (mut chars, mut places) = (Vec::new(), Vec::new());
     let mut push = |c: char, at: usize| {
         chars.push(c);
         places.push(at);
     };
-    for part in split(pattern)? {
+    for &part in parts {
         match part {
             Part::Literal { at, text } => {
                 for (offset, c) in text.char_indices() {
@@ -832,9 +896,11 @@ impl<'a> Parser<'a> {
 }
 
 fn any() -> Arc<Set> {
-    Arc::new(Set::all_but(&[]))
+    static ANY: OnceLock<Arc<Set>> = OnceLock::new();
+    Arc::clone(ANY.get_or_init(|| Arc::new(Set::all_but(&[]))))
 }
 
 fn any_but_newline() -> Arc<Set> {
-    Arc::new(Set::all_but(&['\n']))
+    static ANY: OnceLock<Arc<Set>> = OnceLock::new();
+    Arc::clone(ANY.get_or_init(|| Arc::new(Set::all_but(&['\n']))))
 }

@@ -127,6 +127,17 @@ impl Set {
             .or_else(|| self.class.ranges().first().map(ClassUnicodeRange::start))
     }
 
+    /// Whether it was most likely written as what it is not: `[^a-z/]` is no list of letters whose lower-case forms were meant too.
+    pub(in crate::matcher) fn is_negative(&self) -> bool {
+        self.beyond == Beyond::Everything || self.contains(char::MAX)
+    }
+
+    /// Whether its lower-case form would be the same.
+    pub(in crate::matcher) fn is_lower_case(&self) -> bool {
+        const UPPER: u128 = ((1 << 26) - 1) << b'A';
+        self.beyond == Beyond::Nothing && (self.ascii & UPPER) << 32 & !self.ascii == 0
+    }
+
     /// The same set with the lower-case form of all its members: for hosts, which are compared in lower case.
     pub(in crate::matcher) fn with_lower_case(&self) -> Self {
         let mut class = self.class.clone();
