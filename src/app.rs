@@ -1,11 +1,17 @@
 //! The composition root: the one place that knows every module.
 
 use crate::clients::Clients;
-use crate::config::{self, Config, Location, Problems};
+use crate::clients::http::Http;
+use crate::clients::jwks::{KeySets, Patience, SigningRing};
+use crate::config::{self, Config, HandlerKind, Problems};
 use crate::engine::Engine;
-use crate::rules::{compile, document, raw};
-use crate::service::{self, ListenError};
+use crate::reload;
+use crate::rules::status::Board;
+use crate::service::{self, ListenError, Shown};
 use crate::snapshot::{Live, Snapshot};
+use arc_swap::ArcSwap;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +21,9 @@ pub enum StartError {
     #[error("{0}")]
     Configuration(#[from] Problems),
     #[error("{0}")]
-    Rules(String),
+    Rules(#[from] reload::StartError),
+    #[error("outgoing calls can't be set up: {0}")]
+    Clients(#[from] crate::clients::http::SetupError),
     #[error("{0}")]
     Listen(#[from] ListenError),
     #[error("{0}")]
@@ -24,7 +32,14 @@ pub enum StartError {
 
 /// Loads configuration and rules and serves until the process is told to stop.
 pub fn serve(files: &[PathBuf]) -> Result<(), StartError> {
-    serve_with(files, std::env::vars(), || {})
+    serve_with(files, environment(), || {})
+}
+
+/// The environment, as far as it is text.
+pub fn environment() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// The same under another environment; `on_running` is called once when the listeners are up.
@@ -33,34 +48,57 @@ pub fn serve_with(
     env: impl IntoIterator<Item = (String, String)>,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
-    let config = config::load(files, env)?.config;
+    let env: Vec<(String, String)> = env.into_iter().collect();
+    let loaded = config::load(files, env.iter().cloned())?;
+    reload::warn(&loaded.warnings);
+    let config = loaded.config;
     let clients = Arc::new(Clients::default());
     let live = Arc::new(Live::new(Snapshot::empty()));
-    let rules = read_rules(&config)?;
-    let compiled = compile::compile(&config, &rules, &clients, 1);
-    for problem in &compiled.problems {
-        tracing::error!(rule = %problem.id, problem = problem.message, "a rule can't be used as it is");
-    }
-    live.publish(compiled.snapshot);
-    service::serve(&config, Engine::new(live), on_running)?;
+    let board = Arc::new(Board::default());
+    let current = Arc::new(ArcSwap::from_pointee(config.clone()));
+    let shown = Shown {
+        board: board.clone(),
+        rings: rings(current.clone(), board.clone())?,
+        expose_rules: config.serve.api.expose_rules,
+    };
+    reload::start(reload::Setup {
+        files: files.to_vec(),
+        env,
+        config: config.clone(),
+        clients,
+        live: live.clone(),
+        board,
+        on_configuration: Box::new(move |config| current.store(Arc::new(config.clone()))),
+    })?;
+    service::serve(&config, Engine::new(live), shown, on_running)?;
     Ok(())
 }
 
-fn read_rules(config: &Config) -> Result<Vec<Arc<raw::Rule>>, StartError> {
-    let mut rules = Vec::new();
-    for repository in &config.access_rules.repositories {
-        if let Location::File(path) = &repository.location {
-            match std::fs::read(path)
-                .map_err(|error| error.to_string())
-                .and_then(|text| {
-                    document::read(&text, document::RULE_VERSION).map_err(|error| error.to_string())
-                }) {
-                Ok(found) => rules.extend(found.into_iter().map(Arc::new)),
-                Err(error) => {
-                    tracing::error!(source = %path.display(), error, "a rule file can't be read and counts as empty")
-                }
-            }
-        }
-    }
-    Ok(rules)
+/// Finds the key sets that sign: the configuration's, also while the mutator is disabled, and those of valid rules.
+fn rings(
+    config: Arc<ArcSwap<Config>>,
+    board: Arc<Board>,
+) -> Result<service::SigningRings, StartError> {
+    let key_sets = KeySets::new(Arc::new(Http::new(Default::default(), None)?));
+    Ok(Arc::new(move || {
+        let config = config.load_full();
+        let report = board.read();
+        let global = config.handlers.global(HandlerKind::Mutator, "id_token");
+        let uses = report.rules.iter().flat_map(|rule| rule.mutators());
+        let of_rules = uses
+            .filter(|used| used.handler == "id_token")
+            .map(|used| &used.config);
+        let urls: BTreeSet<String> = std::iter::once(&global)
+            .chain(of_rules)
+            .filter_map(|config| config.get("jwks_url").and_then(Value::as_str))
+            .map(str::to_owned)
+            .collect();
+        let ring = |url: String| -> Option<SigningRing> {
+            key_sets
+                .signing(&url, Patience::default())
+                .inspect_err(|error| tracing::warn!(url, %error, "a key set can't be published"))
+                .ok()
+        };
+        urls.into_iter().filter_map(ring).collect()
+    }))
 }

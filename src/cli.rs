@@ -65,9 +65,10 @@ fn started(outcome: Result<(), StartError>) -> ExitCode {
             eprintln!("{error}");
             match error {
                 StartError::Configuration(_) => ExitCode::from(UNUSABLE),
-                StartError::Rules(_) | StartError::Listen(_) | StartError::Demo(_) => {
-                    ExitCode::FAILURE
-                }
+                StartError::Rules(_)
+                | StartError::Clients(_)
+                | StartError::Listen(_)
+                | StartError::Demo(_) => ExitCode::FAILURE,
             }
         }
     }

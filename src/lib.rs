@@ -31,6 +31,7 @@ pub mod handlers;
 mod layers;
 pub mod matcher;
 pub mod pipeline;
+pub mod reload;
 pub mod rules;
 pub mod scope;
 #[cfg(feature = "server")]

@@ -97,8 +97,12 @@ pub struct Repository {
 /// A repository's URL, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A file, a directory of rule files, or a glob; relative to the working directory.
+    /// One file; relative to the working directory.
     File(PathBuf),
+    /// All rule files of a folder: `file://` and a path that ends with a slash.
+    Folder(PathBuf),
+    /// `glob://` and a path with `*` and `?` in its last part.
+    Glob(PathBuf),
     /// A document inside the configuration.
     Inline(Secret),
     /// `http` or `https`; polled.

@@ -1,6 +1,6 @@
 //! The settings of handlers: global ones, and what a rule changes in them.
 
-use super::schema::{self, Kind, Schema, Secrecy};
+use super::schema::{self, Kind, Schema};
 use super::{Place, Problem, Problems};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -32,7 +32,7 @@ impl HandlerKind {
         }
     }
 
-    fn schema(self, id: &str) -> Option<&'static Schema> {
+    pub(super) fn schema(self, id: &str) -> Option<&'static Schema> {
         let section = self
             .section()
             .iter()
@@ -138,36 +138,5 @@ impl fmt::Debug for Handlers {
     /// Settings may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handlers").finish_non_exhaustive()
-    }
-}
-
-/// A handler's settings without what is secret, for `/rules`, logs and explanations.
-pub fn redacted(kind: HandlerKind, id: &str, config: &Value) -> Value {
-    let mut shown = config.clone();
-    if let Some(schema) = kind.schema(id).and_then(|schema| schema.member("config")) {
-        redact(schema, &mut shown);
-    }
-    shown
-}
-
-fn redact(schema: &Schema, value: &mut Value) {
-    if schema.secrecy == Secrecy::Secret && !value.is_null() {
-        *value = Value::String("***".to_owned());
-        return;
-    }
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members.iter_mut() {
-                if let Some(schema) = schema.member(name) {
-                    redact(schema, member);
-                }
-            }
-        }
-        Value::Array(items) => {
-            if let Kind::List(list) = &schema.kind {
-                items.iter_mut().for_each(|item| redact(&list.items, item));
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }

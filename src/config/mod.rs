@@ -12,6 +12,7 @@ mod handlers;
 mod load;
 mod problems;
 mod read;
+mod redact;
 mod repository;
 pub mod schema;
 mod secret;
@@ -23,9 +24,10 @@ pub use access_rules::{
     OnStartFailure, Repository, Strictness, TrailingSlash, UnderscoreHeaders,
 };
 pub use duration::{parse as parse_go_duration, parse_lenient, parse_simple};
-pub use handlers::{HandlerKind, Handlers, redacted};
+pub use handlers::{HandlerKind, Handlers};
 pub use load::{Loaded, load};
 pub use problems::{Place, Problem, Problems};
+pub use redact::{redact_by_name, redacted, without_password};
 pub use schema::closest_name;
 pub use secret::Secret;
 pub use sections::{
@@ -74,4 +76,20 @@ pub fn merge(base: &mut Value, over: Value) {
         }
         (base, over) => *base = over,
     }
+}
+
+/// Keys that differ and that only a new start makes effective.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let differs = |part: fn(&Config) -> String| part(old) != part(new);
+    let mut keys = Vec::new();
+    let mut note = |key, part| {
+        if differs(part) {
+            keys.push(key);
+        }
+    };
+    note("serve", |config| format!("{:?}", config.serve));
+    note("tracing", |config| format!("{:?}", config.tracing));
+    note("http", |config| format!("{:?}", config.http));
+    note("cache", |config| format!("{:?}", config.cache));
+    keys
 }

@@ -33,7 +33,10 @@ impl Repository {
                 let _ = shown.set_password(None);
                 Arc::from(shown.as_str())
             }
-            Location::File(_) | Location::Object { .. } => Arc::from(without_query(&self.url)),
+            Location::File(_)
+            | Location::Folder(_)
+            | Location::Glob(_)
+            | Location::Object { .. } => Arc::from(without_query(&self.url)),
         }
     }
 }
@@ -49,7 +52,9 @@ fn locate(url: &str) -> Result<Location, String> {
     };
     let after = rest.strip_prefix("//");
     match (scheme.to_ascii_lowercase().as_str(), after) {
+        ("file", Some(path)) if path.ends_with('/') => file(path).map(Location::Folder),
         ("file", Some(path)) => file(path).map(Location::File),
+        ("glob", Some(path)) => decoded(path).map(Location::Glob),
         ("file", None) => Err(format!("write `file://{rest}`")),
         ("inline", Some(content)) => inline(content),
         ("http" | "https", _) => http(url),
@@ -57,7 +62,7 @@ fn locate(url: &str) -> Result<Location, String> {
         ("gs", Some(path)) => object(ObjectStore::GoogleCloud, path),
         ("azblob", Some(path)) => object(ObjectStore::Azure, path),
         (other, _) if is_scheme(other) => Err(format!(
-            "rules can't be read from `{other}:`; known are file, inline, http, https, s3, gs and azblob"
+            "rules can't be read from `{other}:`; known are file, glob, inline, http, https, s3, gs and azblob"
         )),
         _ => Err(no_scheme(url)),
     }
@@ -76,7 +81,10 @@ fn no_scheme(url: &str) -> String {
 
 /// What follows `file://` is a path, relative to the working directory unless it begins with a slash.
 fn file(path: &str) -> Result<PathBuf, String> {
-    let path = without_query(path);
+    decoded(without_query(path))
+}
+
+fn decoded(path: &str) -> Result<PathBuf, String> {
     if path.is_empty() {
         return Err("the path of the rule file is missing".to_owned());
     }

@@ -5,3 +5,6 @@ mod decode;
 pub mod document;
 mod migrate;
 pub mod raw;
+pub mod source;
+pub mod status;
+pub mod watch;

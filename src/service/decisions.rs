@@ -64,7 +64,7 @@ impl Decisions {
         } else if header.method == Method::OPTIONS && header.raw_path() == b"*" {
             Response::new(Bytes::new())
         } else {
-            self.api.answer(header)
+            self.api.answer(header).await
         };
         if let Some(cors) = &cors_answer {
             reply::add_cors(answer.headers_mut(), cors);

@@ -17,5 +17,6 @@ mod tls;
 mod translate;
 mod upstream;
 
+pub use api::{Shown, SigningRings};
 pub use server::{ListenError, serve};
 pub use tls::TlsError;

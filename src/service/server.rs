@@ -1,6 +1,6 @@
 //! The listeners as Pingora services, and the end of the process.
 
-use super::api::Api;
+use super::api::{Api, Shown};
 use super::cors::{Cors, Credentials};
 use super::decisions::Decisions;
 use super::door::{Allowance, Door, Watcher};
@@ -50,6 +50,7 @@ pub enum ListenError {
 pub fn serve(
     config: &Config,
     engine: Engine,
+    shown: Shown,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), ListenError> {
     let open = Arc::new(AtomicUsize::new(0));
@@ -65,7 +66,7 @@ pub fn serve(
         certificates.extend(ext_authz.app_logic().and_then(Door::tls));
         server.add_service(ext_authz);
     }
-    let api = api_service(config, engine, &open)?;
+    let api = api_service(config, engine, shown, &open)?;
     certificates.extend(api.app_logic().and_then(Door::tls));
     server.add_service(api);
     if let Some(watch) = tls::Watch::over(certificates) {
@@ -138,11 +139,12 @@ fn h2_options(listener: &Listener) -> H2Options {
 fn api_service(
     config: &Config,
     engine: Engine,
+    shown: Shown,
     open: &Arc<AtomicUsize>,
 ) -> Result<Service<Door<Decisions, Watch>>, ListenError> {
     let listener = &config.serve.api.listener;
     let settings = settings(config, listener, Forwarded::Honoured);
-    let api = Api::new(engine.live().clone());
+    let api = Api::new(shown);
     open_listener(
         "serve.api",
         listener,

@@ -5,7 +5,7 @@ use super::{Format, Schema, duration, list, object, one_of, text_as};
 pub(super) fn section() -> Schema {
     object([
         ("repositories", list(text_as(Format::Repository)).about(
-            "Where rules come from: `file://` (a file, a directory, a glob), `inline://` (base64), `http://`, `https://`, `s3://`, `gs://`, `azblob://`.",
+            "Where rules come from: `file://` (a file or, with a slash at the end, a folder), `glob://` (`*` and `?` in the last part), `inline://` (base64), `http://`, `https://`, `s3://`, `gs://`, `azblob://`.",
         )),
         ("matching_strategy", one_of(["glob", "regexp"]).or("regexp").about("How the `<…>` parts of a rule's URL are read.")),
         ("trailing_slash", one_of(["keep", "strip"]).or("keep").about("What is forwarded. Patterns never see a trailing slash.")),
