@@ -11,6 +11,7 @@
 mod engine;
 mod index;
 pub mod naive;
+pub mod overlap;
 mod pattern;
 mod shape;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use regex_automata::Anchored;
 use regex_automata::dfa::{Automaton as _, StartKind, dense};
 use regex_automata::nfa::thompson;
-use regex_automata::util::primitives::StateID;
+pub(in crate::matcher) use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, Look, Repetition};
 
@@ -77,6 +77,20 @@ impl Automaton {
 
     pub(in crate::matcher) fn accepts(&self, text: &str) -> bool {
         self.end(text).is_some()
+    }
+
+    pub(in crate::matcher) fn start(&self) -> StateID {
+        self.start
+    }
+
+    /// `None` where nothing can be accepted any more.
+    pub(in crate::matcher) fn step(&self, state: StateID, byte: u8) -> Option<StateID> {
+        let next = self.dfa.next_state(state, byte);
+        (!self.dfa.is_dead_state(next)).then_some(next)
+    }
+
+    pub(in crate::matcher) fn accepts_after(&self, state: StateID) -> bool {
+        self.dfa.is_match_state(self.dfa.next_eoi_state(state))
     }
 
     fn end(&self, text: &str) -> Option<StateID> {

@@ -71,10 +71,6 @@ impl Expression {
         }
     }
 
-    pub(super) fn ast(&self) -> &Ast {
-        &self.ast
-    }
-
     fn exact(&self) -> &Program {
         self.exact.get_or_init(|| Program::exact(&self.ast))
     }

@@ -81,7 +81,9 @@ struct Joint {
 struct Search<'a> {
     index: &'a Index,
     subject: &'a str,
-    method: Method,
+    /// `None`: any. Then all matches are noted, and nothing settles the answer.
+    method: Option<Method>,
+    all: Vec<u32>,
     first: Option<u32>,
     second: Option<u32>,
     overrun: Option<u32>,
@@ -122,15 +124,7 @@ impl Index {
             lent.subject.push_str(part);
         }
         let hits = std::mem::take(&mut lent.hits);
-        let mut search = Search {
-            index: self,
-            subject: &lent.subject,
-            method,
-            first: None,
-            second: None,
-            overrun: None,
-            hits,
-        };
+        let mut search = Search::new(self, &lent.subject, Some(method), hits);
         search.run();
         let found = search.found();
         lent.hits = search.hits;
@@ -153,6 +147,15 @@ impl Index {
 }
 
 impl Index {
+    /// All entries whose pattern matches, whatever their methods.
+    pub(super) fn matching(&self, subject: &str) -> Vec<u32> {
+        let mut search = Search::new(self, subject, None, Vec::new());
+        search.run();
+        search.all.sort_unstable();
+        search.all.dedup();
+        search.all
+    }
+
     /// What became of each entry, without any shortcut: the matches first, then the misses, the nearest first.
     pub(super) fn candidates(&self, key: &Key<'_>) -> Vec<Candidate> {
         let subject = key.subject();
@@ -211,7 +214,20 @@ fn other(protocol: Protocol) -> Protocol {
     }
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(index: &'a Index, subject: &'a str, method: Option<Method>, hits: Vec<u32>) -> Self {
+        Search {
+            index,
+            subject,
+            method,
+            all: Vec::new(),
+            first: None,
+            second: None,
+            overrun: None,
+            hits,
+        }
+    }
+
     /// The answer, once everything was asked or a second match was found.
     fn found(&self) -> Found {
         match (self.first, self.second, self.overrun) {
@@ -376,12 +392,14 @@ impl Search<'_> {
         let Some(rule) = self.index.rules.get(rule) else {
             return false;
         };
-        if !self
-            .index
-            .methods
-            .allows(rule.methods, rule.entry, self.method)
-            || self.first == Some(rule.entry)
-        {
+        let Some(method) = self.method else {
+            if self.index.rules.matches(rule, self.subject) == Ok(true) {
+                self.all.push(rule.entry);
+            }
+            return false;
+        };
+        let allowed = self.index.methods.allows(rule.methods, rule.entry, method);
+        if !allowed || self.first == Some(rule.entry) {
             return false;
         }
         match self.index.rules.matches(rule, self.subject) {
