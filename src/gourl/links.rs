@@ -41,12 +41,7 @@ pub fn redirect_url(to: &str, return_to_query_param: &str, request: &Url) -> Str
 /// The path is the client's. Unlike the reference it goes in encoded, so that no byte of it ends the header, begins a query or makes
 /// a browser see another host (`/\evil.test`).
 pub fn location(target: &str, request_path: &[u8]) -> String {
-    let relative = Url::parse(target).is_ok_and(|url| !url.is_abs() && url.host.is_empty());
-    let absolute = if relative {
-        join_to_folder(target, request_path)
-    } else {
-        target.to_owned()
-    };
+    let absolute = absolute_location(target, request_path);
     let mut out = String::with_capacity(absolute.len());
     for byte in absolute.bytes() {
         if byte.is_ascii() && !byte.is_ascii_control() {
@@ -57,6 +52,16 @@ pub fn location(target: &str, request_path: &[u8]) -> String {
         }
     }
     out
+}
+
+/// The same for a reader: what is not ASCII stands as it is.
+pub fn absolute_location(target: &str, request_path: &[u8]) -> String {
+    let relative = Url::parse(target).is_ok_and(|url| !url.is_abs() && url.host.is_empty());
+    if relative {
+        join_to_folder(target, request_path)
+    } else {
+        target.to_owned()
+    }
 }
 
 fn join_to_folder(target: &str, request_path: &[u8]) -> String {

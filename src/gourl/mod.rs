@@ -16,7 +16,9 @@ pub use escape::{
     Mode, escape, path_escape, path_unescape, query_escape, query_unescape, unescape,
 };
 pub use format::is_encoded_path;
-pub use links::{Repository, location, redirect_url, repository, session_check_url};
+pub use links::{
+    Repository, absolute_location, location, redirect_url, repository, session_check_url,
+};
 pub use parse::ParseError;
 pub use query::{ParsedQuery, Values, parse_query};
 

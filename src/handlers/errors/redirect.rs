@@ -1,14 +1,14 @@
 //! Redirects, to a login page for example.
 
 use crate::gourl::Url;
-use crate::gourl::{location, redirect_url};
+use crate::gourl::{absolute_location, location, redirect_url};
 use crate::handlers::support::when::{self, When};
 use crate::handlers::{BuildError, Kind, settings};
 use crate::pipeline::envelope::{self, REQUEST_ID};
 use crate::pipeline::{Denial, ErrorHandler, RequestView, Verdict, status_text};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub(super) const KIND: Kind<dyn ErrorHandler> = Kind {
     build: |raw, _| Ok(Arc::new(Redirect::build(settings(raw)?)?)),
 };
 
+const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 #[derive(Debug, Deserialize)]
@@ -71,7 +73,7 @@ impl Redirect {
         let to = settings.to;
         let fixed = settings.return_to_query_param.is_empty() && !depends_on_path(&to);
         let target = if fixed {
-            let link = Link::new(&location(&to, b"/"), status)
+            let link = Link::new(&to, b"/", status)
                 .ok_or_else(|| BuildError::new(format!("`{to}` can't be sent as a location")))?;
             Target::Fixed(link)
         } else {
@@ -94,9 +96,8 @@ impl Redirect {
                 to,
                 return_to_query_param,
             } => {
-                let asked_for = request.canonical.url();
-                let url = redirect_url(to, return_to_query_param, &asked_for);
-                Link::new(&location(&url, &asked_for.path), self.status)
+                let url = redirect_url(to, return_to_query_param, &asked_for(request));
+                Link::new(&url, &request.canonical.path_bytes(), self.status)
             }
         }
     }
@@ -106,15 +107,47 @@ fn depends_on_path(to: &str) -> bool {
     !to.starts_with('/') && Url::parse(to).is_ok_and(|url| !url.is_abs() && url.host.is_empty())
 }
 
+/// The URL that the client sees in its address bar, as far as a trusted peer tells: it may differ from what is decided on, and its
+/// query with it. Untrusted forwarding headers are gone before a pipeline runs.
+fn asked_for(request: &RequestView<'_>) -> Url {
+    let mut url = request.canonical.url();
+    let target = request
+        .header_text(&FORWARDED_URI)
+        .filter(|target| target.starts_with('/'))
+        .and_then(|target| Url::parse_request_uri(target).ok());
+    if let Some(target) = target {
+        let decided = std::mem::replace(&mut url, target);
+        if url.raw_query.is_empty() {
+            url.raw_query = decided.raw_query;
+        }
+        url.scheme = decided.scheme;
+        url.host = decided.host;
+    }
+    if let Some(host) = request
+        .header_text(&FORWARDED_HOST)
+        .filter(|host| is_host(host))
+    {
+        url.host = host.to_owned();
+    }
+    url
+}
+
+/// Whether a text can stand in a URL's place for the host and nowhere else.
+fn is_host(text: &str) -> bool {
+    let fits =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    !text.is_empty() && text.bytes().all(fits)
+}
+
 impl Link {
-    fn new(location: &str, status: StatusCode) -> Option<Link> {
+    fn new(target: &str, request_path: &[u8], status: StatusCode) -> Option<Link> {
         let page = format!(
             "<a href=\"{}\">{}</a>.\n\n",
-            escape_html(location),
+            escape_html(&absolute_location(target, request_path)),
             status_text(status)
         );
         Some(Link {
-            location: HeaderValue::from_str(location).ok()?,
+            location: HeaderValue::from_str(&location(target, request_path)).ok()?,
             page: page.into(),
         })
     }

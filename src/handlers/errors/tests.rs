@@ -171,3 +171,18 @@ fn networks_are_checked_at_load() {
         assert!(build("json", &settings).is_err(), "{network}");
     }
 }
+
+#[test]
+fn a_page_shows_a_target_as_it_was_written() {
+    let handler =
+        build("redirect", &json!({ "to": "https://login.test/ä?q=<" })).expect("a handler");
+    let answer = render(&*handler, "GET", "/", &Denial::new(Reason::Unauthorized));
+    assert_eq!(
+        answer.headers()["location"],
+        "https://login.test/%c3%a4?q=<"
+    );
+    assert_eq!(
+        text(&answer),
+        "<a href=\"https://login.test/ä?q=&lt;\">Found</a>.\n\n"
+    );
+}
