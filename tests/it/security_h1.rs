@@ -36,7 +36,7 @@ fn with_timeouts(upstream: &Upstream, timeouts: Value) -> Doorward {
 }
 
 /// Every way to write a path that might be judged as one thing and served as another.
-const CORPUS: &[(&str, u16)] = &[
+pub const CORPUS: &[(&str, u16)] = &[
     ("/public/x", 200),
     ("/public/x/", 200),
     ("/public/a%20b", 200),

@@ -400,3 +400,103 @@ fn a_client_that_never_finishes_its_preface_is_dropped() {
         assert!(client.answer().is_none_or(|answer| answer.status == 408));
     }
 }
+
+/// One field of a protobuf message, with its length before it.
+fn proto(field: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![field << 3 | 2];
+    let mut length = content.len();
+    while length >= 128 {
+        out.push((length % 128) as u8 | 128);
+        length /= 128;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(content);
+    out
+}
+
+/// An ext_authz question about one request, as Envoy asks it.
+fn check_request(method: &str, scheme: &str, host: &str, path: &str) -> Vec<u8> {
+    let http = [
+        proto(2, method.as_bytes()),
+        proto(4, path.as_bytes()),
+        proto(5, host.as_bytes()),
+        proto(6, scheme.as_bytes()),
+    ];
+    let message = proto(1, &proto(4, &proto(2, &http.concat())));
+    let mut framed = vec![0];
+    framed.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+    framed.extend_from_slice(&message);
+    framed
+}
+
+/// Whether the gRPC door grants: the status in its answer is absent or zero.
+fn is_granted(h2: &mut H2, question: &[u8]) -> bool {
+    let fields = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":authority", "authz.test"),
+        (":path", "/envoy.service.auth.v3.Authorization/Check"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ];
+    let id = h2.headers(&fields, 0);
+    h2.frame(DATA, END_STREAM, id, question);
+    assert_eq!(h2.outcome(id), Outcome::Answered(200));
+    loop {
+        let (kind, _, stream, payload) = h2.read().expect("an answer");
+        if kind == DATA && stream == id && payload.len() >= 5 {
+            // CheckResponse.status is field 1, its code field 1 of that.
+            let message = &payload[5..];
+            assert_eq!(message.first(), Some(&0x0a), "{message:?}");
+            return message[1] == 0 || (message[2] == 8 && message[3] == 0) || message[2] != 8;
+        }
+    }
+}
+
+#[test]
+fn a_path_that_came_with_its_query_is_matched_without_it() {
+    let upstream = Upstream::start();
+    let port = crate::support::free_port();
+    let mut config = plain_config();
+    config["serve"] = json!({ "ext_authz": { "host": "127.0.0.1", "port": port } });
+    let rules = json!([
+        rule(
+            "open",
+            "http://h.test/public/<.*>",
+            ["anonymous", "allow", "noop"],
+            Some(upstream.address)
+        ),
+        rule(
+            "closed",
+            "http://h.test/admin/<.*>",
+            ["unauthorized", "allow", "noop"],
+            Some(upstream.address)
+        ),
+    ]);
+    let _doorward = Doorward::start(config, rules);
+    let mut h2 = H2::connect(SocketAddr::from(([127, 0, 0, 1], port)));
+    for &(path, status) in crate::security_h1::CORPUS {
+        let granted = is_granted(&mut h2, &check_request("GET", "http", "h.test", path));
+        assert_eq!(granted, status == 200, "{path}");
+    }
+    for (method, scheme, host, path) in [
+        ("GET", "http", "h.test", "/admin/x?/public/"),
+        ("GET", "http", "h.test", "/public/x?y=/../admin#"),
+        ("GET", "https", "h.test", "/public/x"),
+        ("GET /", "http", "h.test", "/public/x"),
+        ("GET", "http", "h.test, other", "/public/x"),
+        ("GET", "http", "u@h.test", "/public/x"),
+        ("GET", "http", "", "/public/x"),
+        ("GET", "http", "h.test", "public/x"),
+        ("GET", "http", "h.test", "http://h.test/public/x"),
+        ("GET", "http", "h.test", ""),
+        ("CONNECT", "http", "h.test", "/public/x"),
+    ] {
+        let granted = is_granted(&mut h2, &check_request(method, scheme, host, path));
+        assert!(!granted, "{method} {scheme} {host} {path}");
+    }
+    assert!(is_granted(
+        &mut h2,
+        &check_request("GET", "http", "H.TEST", "/public/x")
+    ));
+}

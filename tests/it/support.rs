@@ -69,7 +69,8 @@ impl Doorward {
     }
 
     pub fn is_alive(&self) -> bool {
-        TcpStream::connect(self.api).is_ok()
+        TcpStream::connect(self.proxy).is_ok()
+            && TcpStream::connect(self.api).is_ok()
             && get(self.api, "/health/alive", "api.test").status == 200
     }
 
@@ -146,7 +147,7 @@ pub fn rule(id: &str, url: &str, handlers: [&str; 3], upstream: Option<SocketAdd
     rule
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
