@@ -15,6 +15,8 @@
 //! [`template`] (text/template with Sprig), [`gjson`] (paths into JSON).
 
 #[cfg(feature = "server")]
+pub mod adopt;
+#[cfg(feature = "server")]
 pub mod app;
 pub mod canonical;
 #[cfg(feature = "server")]

@@ -1,0 +1,4 @@
+//! Tools that bring users over: replay requests against two decision APIs, and requests with expected decisions.
+
+pub mod diff;
+pub mod requests;
