@@ -46,6 +46,8 @@ pub struct Session<'r> {
     /// What authorizer and mutators set so far.
     pub headers: HeaderChanges,
     pub echo: Echo,
+    /// What `cookie` mutators set so far, newest first: a later one keeps what an earlier one set.
+    pub cookies: Vec<(Arc<str>, Vec<u8>)>,
     /// Set by a hydrator that answered with a match context of its own.
     pub replaced: Option<Box<MatchContext>>,
     captures: &'r dyn Captures,
@@ -64,6 +66,7 @@ impl<'r> Session<'r> {
             extra: identity.extra,
             headers: HeaderChanges::default(),
             echo: Echo::Nothing,
+            cookies: Vec::new(),
             replaced: None,
             captures,
             groups: OnceLock::new(),

@@ -110,9 +110,12 @@ impl Template {
         &self.source
     }
 
-    /// Whether the text is the same for every session.
-    pub fn is_constant(&self) -> bool {
-        matches!(*self.program, Compiled::Constant(_))
+    /// The text, where it is the same for every session.
+    pub fn constant(&self) -> Option<&[u8]> {
+        match &*self.program {
+            Compiled::Constant(text) => Some(text),
+            Compiled::Program(_) => None,
+        }
     }
 
     /// What is likely a mistake, or dangerous.

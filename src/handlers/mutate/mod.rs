@@ -1,8 +1,10 @@
 //! Mutators, by id.
 
+mod cookie;
+mod header;
 mod noop;
 
 use super::Kind;
 use crate::pipeline::Mutator;
 
-pub static MUTATORS: &[Kind<dyn Mutator>] = &[noop::KIND];
+pub static MUTATORS: &[Kind<dyn Mutator>] = &[cookie::KIND, header::KIND, noop::KIND];
