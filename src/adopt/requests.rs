@@ -40,14 +40,26 @@ pub fn read(text: &str, host: &str) -> (Vec<Recorded>, Vec<Unreadable>) {
     {
         return sorted(har(&Value::Object(document)));
     }
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
+    let lines = text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     sorted(lines.map(|(index, line)| {
-        let read = if line.trim_start().starts_with('{') { json_line(line) } else { log_line(line, host) };
-        read.map_err(|message| Unreadable { line: index + 1, message })
+        let read = if line.trim_start().starts_with('{') {
+            json_line(line)
+        } else {
+            log_line(line, host)
+        };
+        read.map_err(|message| Unreadable {
+            line: index + 1,
+            message,
+        })
     }))
 }
 
-fn sorted(read: impl IntoIterator<Item = Result<Recorded, Unreadable>>) -> (Vec<Recorded>, Vec<Unreadable>) {
+fn sorted(
+    read: impl IntoIterator<Item = Result<Recorded, Unreadable>>,
+) -> (Vec<Recorded>, Vec<Unreadable>) {
     let (mut requests, mut unreadable) = (Vec::new(), Vec::new());
     for one in read {
         match one {
@@ -75,15 +87,23 @@ fn get() -> String {
 
 fn json_line(line: &str) -> Result<Recorded, String> {
     let line: JsonLine = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let headers = line.headers.into_iter().flat_map(|(name, value)| match value {
-        Value::Array(values) => values.into_iter().map(|value| (name.clone(), text(&value))).collect::<Vec<_>>(),
-        value => vec![(name, text(&value))],
-    });
+    let headers = line
+        .headers
+        .into_iter()
+        .flat_map(|(name, value)| match value {
+            Value::Array(values) => values
+                .into_iter()
+                .map(|value| (name.clone(), text(&value)))
+                .collect::<Vec<_>>(),
+            value => vec![(name, text(&value))],
+        });
     recorded(line.method, &line.url, headers.collect())
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// HTTP Archive 1.2, as browsers save it.
@@ -95,38 +115,77 @@ fn har(document: &Value) -> Vec<Result<Recorded, Unreadable>> {
         .enumerate()
         .map(|(index, entry)| {
             let request = entry.get("request").ok_or("an entry without `request`");
-            let member = |name: &str| request.ok().and_then(|request| request.get(name)).and_then(Value::as_str);
-            let headers = request.ok().and_then(|request| request.get("headers")).and_then(Value::as_array);
+            let member = |name: &str| {
+                request
+                    .ok()
+                    .and_then(|request| request.get(name))
+                    .and_then(Value::as_str)
+            };
+            let headers = request
+                .ok()
+                .and_then(|request| request.get("headers"))
+                .and_then(Value::as_array);
             let headers = headers.into_iter().flatten().filter_map(|header| {
                 let name = header.get("name")?.as_str()?;
                 // HTTP/2's own fields are told by method and url.
-                (!name.starts_with(':')).then(|| Some((name.to_owned(), header.get("value")?.as_str()?.to_owned())))?
+                (!name.starts_with(':'))
+                    .then(|| Some((name.to_owned(), header.get("value")?.as_str()?.to_owned())))?
             });
             let url = member("url").ok_or("an entry without `request.url`");
             url.map_err(str::to_owned)
-                .and_then(|url| recorded(member("method").unwrap_or("GET").to_owned(), url, headers.collect()))
-                .map_err(|message| Unreadable { line: index + 1, message })
+                .and_then(|url| {
+                    recorded(
+                        member("method").unwrap_or("GET").to_owned(),
+                        url,
+                        headers.collect(),
+                    )
+                })
+                .map_err(|message| Unreadable {
+                    line: index + 1,
+                    message,
+                })
         })
         .collect()
 }
 
 fn recorded(method: String, url: &str, headers: Vec<(String, String)>) -> Result<Recorded, String> {
-    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("`{url}` is no absolute url"))?;
+    let (scheme, rest) = url
+        .split_once("://")
+        .ok_or_else(|| format!("`{url}` is no absolute url"))?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (host, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+    let target = if target.starts_with('/') {
+        target.to_owned()
+    } else {
+        format!("/{target}")
+    };
     let target = target.split('#').next().unwrap_or_default().to_owned();
-    Ok(Recorded { method, scheme: scheme.to_owned(), host: host.to_owned(), target, headers })
+    Ok(Recorded {
+        method,
+        scheme: scheme.to_owned(),
+        host: host.to_owned(),
+        target,
+        headers,
+    })
 }
 
 /// The common and combined formats: the first quoted part is `METHOD TARGET VERSION`.
 fn log_line(line: &str, host: &str) -> Result<Recorded, String> {
     let request = line.split('"').nth(1).ok_or("no quoted request line")?;
     let mut parts = request.split(' ');
-    let (Some(method), Some(target)) = (parts.next(), parts.next().filter(|target| target.starts_with('/'))) else {
+    let (Some(method), Some(target)) = (
+        parts.next(),
+        parts.next().filter(|target| target.starts_with('/')),
+    ) else {
         return Err(format!("`{request}` is no request line"));
     };
-    Ok(Recorded { method: method.to_owned(), scheme: "http".to_owned(), host: host.to_owned(), target: target.to_owned(), headers: Vec::new() })
+    Ok(Recorded {
+        method: method.to_owned(),
+        scheme: "http".to_owned(),
+        host: host.to_owned(),
+        target: target.to_owned(),
+        headers: Vec::new(),
+    })
 }
 
 #[cfg(test)]
@@ -138,7 +197,13 @@ mod tests {
         let text = "# a comment\n{\"url\": \"no-scheme\"}\n127.0.0.1 - - [date] \"-\" 400 0\n{\"url\": \"https://h.test/a?b\"}\n";
         let (requests, unreadable) = read(text, "x.test");
         assert_eq!(requests.len(), 1);
-        assert_eq!(unreadable.iter().map(|problem| problem.line).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(
+            unreadable
+                .iter()
+                .map(|problem| problem.line)
+                .collect::<Vec<_>>(),
+            [2, 3]
+        );
     }
 
     #[test]
@@ -155,6 +220,12 @@ mod tests {
         assert_eq!(read(json, "").0, std::slice::from_ref(&expected));
         assert_eq!(read(har, "").0, std::slice::from_ref(&expected));
         let log = r#"10.0.0.1 - - [24/Nov/2026:11:00:00 +0000] "POST /a/b?c=d HTTP/1.1" 200 2 "-" "curl""#;
-        assert_eq!(read(log, "h.test").0, [Recorded { headers: Vec::new(), ..expected }]);
+        assert_eq!(
+            read(log, "h.test").0,
+            [Recorded {
+                headers: Vec::new(),
+                ..expected
+            }]
+        );
     }
 }

@@ -134,6 +134,39 @@ async fn denials_bring_the_same_answer_as_the_other_doors() {
 }
 
 #[tokio::test]
+async fn a_client_s_own_identity_headers_are_replaced_and_their_aliases_removed() {
+    let asked = start();
+    let answer = check(
+        &asked,
+        "/named/x",
+        &[
+            ("x-user", "admin"),
+            ("x_user", "admin"),
+            ("x_forwarded_for", "10.0.0.1"),
+        ],
+    )
+    .await;
+    let Some(HttpResponse::OkResponse(granted)) = answer.http_response else {
+        panic!("a grant")
+    };
+    let set: Vec<_> = granted
+        .headers
+        .iter()
+        .map(|option| option.header.as_ref().unwrap())
+        .collect();
+    assert_eq!(set.len(), 1);
+    assert_eq!(
+        (set[0].key.as_str(), set[0].value.as_str()),
+        ("x-user", "anonymous")
+    );
+    let mut removed = granted.headers_to_remove.clone();
+    removed.sort();
+    assert_eq!(removed, ["x_forwarded_for", "x_user"]);
+    let metadata = answer.dynamic_metadata.unwrap().fields;
+    assert!(format!("{metadata:?}").contains("named"));
+}
+
+#[tokio::test]
 async fn what_is_no_check_is_refused_in_grpc_s_own_words() {
     let asked = start();
     let channel = tonic::transport::Endpoint::from_shared(format!("http://{}", asked.address))
