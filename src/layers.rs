@@ -16,7 +16,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("canonical", &["gourl"]),
     ("pipeline", &["canonical", "gourl", "value"]),
     ("template", &["canonical", "gourl", "pipeline", "value"]),
-    ("clients", &["config", "value"]),
+    ("upstreams", &["canonical", "gourl"]),
+    ("clients", &["config", "upstreams", "value"]),
     (
         "handlers",
         &[
@@ -32,7 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "value",
         ],
     ),
-    ("snapshot", &["canonical", "gourl", "matcher", "pipeline"]),
+    ("snapshot", &["matcher", "pipeline", "upstreams"]),
     (
         "rules",
         &[
@@ -45,6 +46,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pipeline",
             "snapshot",
             "template",
+            "upstreams",
             "value",
         ],
     ),
@@ -60,6 +62,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "pipeline",
             "rules",
             "snapshot",
+            "upstreams",
         ],
     ),
 ];

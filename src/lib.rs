@@ -41,4 +41,5 @@ pub mod service;
 pub mod snapshot;
 pub mod telemetry;
 pub mod template;
+pub mod upstreams;
 pub mod value;

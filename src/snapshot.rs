@@ -1,8 +1,8 @@
 //! Everything a decision depends on, immutable; and the cell that holds it.
 
-use crate::canonical;
 use crate::matcher::Matcher;
 use crate::pipeline::{Answers, Pipeline, Strategy};
+use crate::upstreams::Upstream;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,35 +15,6 @@ pub struct Rule {
     pub answers: Answers,
     /// Absent where the rule serves the decision API only.
     pub upstream: Option<Upstream>,
-}
-
-/// Where the proxy sends a rule's requests.
-#[derive(Debug, Clone)]
-pub struct Upstream {
-    pub scheme: UpstreamScheme,
-    /// A name or an address, without the brackets of IPv6.
-    pub host: Arc<str>,
-    pub port: u16,
-    /// As it goes into the `Host` line: with the port where the rule wrote one.
-    pub authority: Arc<str>,
-    pub path: canonical::UpstreamPath,
-    pub preserve_host: PreserveHost,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamScheme {
-    Http,
-    Https,
-    /// Loads, as in the reference, but nothing can be reached by it: 502.
-    Unsupported,
-}
-
-/// Which `Host` the upstream sees.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PreserveHost {
-    #[default]
-    No,
-    Yes,
 }
 
 /// A set of rules with its matcher and everything that they use. All phases of a request see one.

@@ -14,4 +14,7 @@ pub use retry::{Repeat, Retry};
 
 /// What handlers call out with. Outlives snapshots, so that a reload empties no pool and no cache.
 #[derive(Debug, Default)]
-pub struct Clients {}
+pub struct Clients {
+    /// What is known of upstreams' servers.
+    pub upstreams: crate::upstreams::Registry,
+}

@@ -1,17 +1,15 @@
 //! Rules, handler tables and configuration become a snapshot.
 
-use super::raw;
-use crate::canonical::UpstreamPath;
+use super::{raw, upstream};
 use crate::clients::Clients;
 use crate::config::{self, Config, HandlerKind, Handlers, MatchingStrategy};
-use crate::gourl;
 use crate::handlers::{self, BuildContext, Kind};
 use crate::matcher::{Entry, Matcher, Protocol, Strategy as Matching};
 use crate::pipeline::{
     Answers, Authenticator, Authn, Authorizer, Denial, DependencyStatus, ErrorHandler, Mutator,
     OnAmbiguity, Pipeline, Reason, RequestView, Session, Step, Strategy,
 };
-use crate::snapshot::{PreserveHost, Rule, Snapshot, Upstream, UpstreamScheme};
+use crate::snapshot::{Rule, Snapshot};
 use crate::template;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -195,7 +193,9 @@ impl<'a> Workshop<'a> {
             }
             Some(_) => {}
         }
-        let upstream = upstream(&rule.upstream).unwrap_or_else(|message| {
+        let registry = &self.context.clients.upstreams;
+        let upstream = upstream::build(&rule.upstream, registry, &mut found);
+        let upstream = upstream.unwrap_or_else(|message| {
             found.push(message);
             None
         });
@@ -492,37 +492,4 @@ impl Mutator for Broken {
     async fn mutate(&self, _: &RequestView<'_>, _: &mut Session<'_>) -> Result<(), Denial> {
         Err((*self.0).clone())
     }
-}
-
-/// `None` where the rule has no upstream, which is fine at the decision API.
-fn upstream(raw: &raw::Upstream) -> Result<Option<Upstream>, String> {
-    if raw.url.is_empty() {
-        return Ok(None);
-    }
-    let wrong = |why: &str| format!("Value \"{}\" of \"upstream.url\" {why}", raw.url);
-    let url = gourl::Url::parse_request_uri(&raw.url)
-        .map_err(|error| wrong(&format!("is not a valid url: {error}")))?;
-    let (scheme, default_port) = match url.scheme.as_str() {
-        "http" => (UpstreamScheme::Http, 80),
-        "https" => (UpstreamScheme::Https, 443),
-        _ => (UpstreamScheme::Unsupported, 0),
-    };
-    let port = match url.port() {
-        "" => default_port,
-        port => port
-            .parse()
-            .map_err(|_| wrong("has a port that is no number up to 65535"))?,
-    };
-    Ok(Some(Upstream {
-        scheme,
-        host: url.hostname().into(),
-        port,
-        authority: url.host.as_str().into(),
-        path: UpstreamPath::new(&url, &raw.strip_path),
-        preserve_host: if raw.preserve_host {
-            PreserveHost::Yes
-        } else {
-            PreserveHost::No
-        },
-    }))
 }

@@ -7,4 +7,5 @@ mod migrate;
 pub mod raw;
 pub mod source;
 pub mod status;
+mod upstream;
 pub mod watch;

@@ -63,7 +63,7 @@ pub struct Upstream {
 
 /// Members of `upstream` that the reference doesn't know.
 const OWN_UPSTREAM: &[&str] = &[
-    "urls", "policy", "health", "retries", "timeout", "tls", "protocol",
+    "urls", "policy", "health", "retries", "limits", "timeout", "tls", "protocol",
 ];
 
 impl Rule {

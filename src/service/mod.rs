@@ -8,6 +8,8 @@ mod cors;
 mod decisions;
 mod door;
 mod ext_authz;
+mod forward;
+mod grpc;
 mod head;
 mod proxy;
 mod refusal;

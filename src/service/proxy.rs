@@ -1,14 +1,15 @@
 //! The reverse proxy: a request that was granted goes on to its rule's upstream.
 
 use super::body::{Purpose, SessionBody};
-use super::reply;
+use super::forward::{self, Broken};
 use super::translate::{self, Cleaned, Entry, Reading, Settings};
-use super::upstream::Peers;
+use super::upstream::{Peers, Tries, is_grpc};
+use super::{grpc, reply};
 use crate::canonical;
-use crate::canonical::headers::{self, Fields, UnderscoreHeaders};
+use crate::canonical::headers::{self, Fields, UnderscoreHeaders, Upgrade};
 use crate::engine::{Decision, Engine};
 use crate::pipeline::{Client, Denial, Grant, Reason};
-use crate::snapshot::{PreserveHost, Upstream};
+use crate::upstreams::{PreserveHost, Server, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRAILER, TRANSFER_ENCODING};
@@ -18,6 +19,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Everything about one request. Nothing is taken out of it in phases that run once a try.
 #[derive(Debug, Default)]
@@ -28,6 +30,7 @@ pub(super) struct Exchange {
     body: Option<Bytes>,
     /// What the client's answer must say of cross-origin requests.
     cors: Option<HeaderMap>,
+    tries: Tries,
 }
 
 /// The application behind the proxy's door.
@@ -35,11 +38,11 @@ pub(super) struct Exchange {
 pub(super) struct Proxy {
     engine: Engine,
     settings: Arc<Settings>,
-    peers: Peers,
+    peers: Arc<Peers>,
 }
 
 impl Proxy {
-    pub(super) fn new(engine: Engine, settings: Arc<Settings>, peers: Peers) -> Proxy {
+    pub(super) fn new(engine: Engine, settings: Arc<Settings>, peers: Arc<Peers>) -> Proxy {
         Proxy {
             engine,
             settings,
@@ -99,28 +102,60 @@ fn owed_upstream(decision: Decision) -> Decision {
 
 impl Exchange {
     /// The proof that the request may go on, and where to.
-    fn granted(&self) -> Result<(&canonical::Request, &Grant, &Upstream)> {
-        let refused = || Error::explain(ErrorType::InternalError, "no grant, no upstream");
-        let request = self
-            .entry
-            .as_ref()
-            .and_then(|entry| entry.request.as_ref().ok())
-            .ok_or_else(refused)?;
-        let decision = self.decision.as_ref().ok_or_else(refused)?;
-        let grant = decision.outcome.as_ref().map_err(|_| refused())?;
-        let upstream = decision
-            .rule()
-            .and_then(|rule| rule.upstream.as_ref())
-            .ok_or_else(refused)?;
-        Ok((request, grant, upstream))
+    fn granted(&self) -> Result<Granted<'_>> {
+        granted(self.entry.as_ref(), self.decision.as_ref())
+    }
+
+    /// The same with the server of the try at hand.
+    fn going(&self) -> Result<(Granted<'_>, &Server)> {
+        let granted = self.granted()?;
+        let server = self.tries.server(granted.upstream).ok_or_else(refused)?;
+        Ok((granted, server))
+    }
+
+    /// A request that takes longer than its rule allows ends where it is.
+    fn in_time(&self) -> Result<()> {
+        if self.tries.is_late() {
+            let why = "longer than the rule's total timeout";
+            return Err(Error::explain(ErrorType::ReadTimedout, why).into_up());
+        }
+        Ok(())
     }
 
     async fn answer(&self, session: &mut Session, mut answer: Response<Bytes>) -> Result<()> {
         if let Some(cors) = &self.cors {
             reply::add_cors(answer.headers_mut(), cors);
         }
+        if is_grpc(&session.req_header().headers) {
+            return grpc::send(session.as_mut(), &answer).await;
+        }
         reply::send(session.as_mut(), answer).await
     }
+}
+
+/// A request that may go on.
+struct Granted<'a> {
+    request: &'a canonical::Request,
+    grant: &'a Grant,
+    upstream: &'a Upstream,
+}
+
+fn granted<'a>(entry: Option<&'a Entry>, decision: Option<&'a Decision>) -> Result<Granted<'a>> {
+    let request = entry
+        .and_then(|entry| entry.request.as_ref().ok())
+        .ok_or_else(refused)?;
+    let decision = decision.ok_or_else(refused)?;
+    let grant = decision.outcome.as_ref().map_err(|_| refused())?;
+    let upstream = decision.rule().and_then(|rule| rule.upstream.as_ref());
+    Ok(Granted {
+        request,
+        grant,
+        upstream: upstream.ok_or_else(refused)?,
+    })
+}
+
+fn refused() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "no grant, no upstream")
 }
 
 #[async_trait]
@@ -186,9 +221,55 @@ impl ProxyHttp for Proxy {
         }
     }
 
-    async fn upstream_peer(&self, _: &mut Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
-        let (_, _, upstream) = ctx.granted()?;
-        self.peers.peer(upstream).await
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        ctx: &mut Exchange,
+    ) -> Result<Box<HttpPeer>> {
+        let granted = granted(ctx.entry.as_ref(), ctx.decision.as_ref())?;
+        let upgrade = ctx.entry.as_ref().map(|entry| entry.upgrade);
+        forward::peer(
+            &self.peers,
+            granted.upstream,
+            granted.grant.subject(),
+            session.req_header(),
+            upgrade.unwrap_or(Upgrade::No),
+            &mut ctx.tries,
+        )
+        .await
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Exchange,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        match granted(ctx.entry.as_ref(), ctx.decision.as_ref()) {
+            Ok(granted) => forward::no_connection(granted.upstream, &mut ctx.tries, error),
+            Err(_) => error,
+        }
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Exchange,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let broken = Broken {
+            can_be_sent_again: !session.as_ref().retry_buffer_truncated()
+                && session.response_written().is_none(),
+            pooled: client_reused,
+        };
+        let request = session.req_header();
+        match granted(ctx.entry.as_ref(), ctx.decision.as_ref()) {
+            Ok(granted) => forward::broke(granted.upstream, &mut ctx.tries, request, broken, error),
+            Err(refused) => refused,
+        }
     }
 
     async fn upstream_request_filter(
@@ -197,22 +278,23 @@ impl ProxyHttp for Proxy {
         upstream_request: &mut RequestHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        let (request, grant, upstream) = ctx.granted()?;
-        let target = upstream.path.target(request).map_err(|_| {
+        let (granted, server) = ctx.going()?;
+        let request = granted.request;
+        let target = server.path.target(request).map_err(|_| {
             Error::explain(
                 ErrorType::HTTPStatus(400),
                 "the stripped path has dot segments",
             )
         })?;
         upstream_request.set_raw_path(target.as_bytes())?;
-        match upstream.preserve_host {
-            PreserveHost::No => upstream_request.insert_header(HOST, &*upstream.authority)?,
+        match granted.upstream.settings().preserve_host {
+            PreserveHost::No => upstream_request.insert_header(HOST, &*server.authority)?,
             PreserveHost::Yes => upstream_request.insert_header(HOST, request.host())?,
         }
         if ctx.body.is_some() {
             upstream_request.remove_header(&EXPECT);
         }
-        apply(grant, upstream_request, self.settings.underscores)
+        apply(granted.grant, upstream_request, self.settings.underscores)
     }
 
     /// A body that was read for the decision goes out in one piece, in place of Pingora's copy of its end.
@@ -226,7 +308,17 @@ impl ProxyHttp for Proxy {
         if let (Some(kept), true) = (&ctx.body, end_of_stream) {
             *body = Some(kept.clone());
         }
-        Ok(())
+        ctx.in_time()
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        _: bool,
+        ctx: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        ctx.in_time().map(|()| None)
     }
 
     async fn response_filter(
@@ -235,6 +327,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
+        ctx.tries.answered();
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(&mut CleanedAnswer(response));
         }

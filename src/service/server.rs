@@ -10,7 +10,7 @@ use super::proxy::Proxy;
 use super::refusal::Refused;
 use super::tls::{self, NoHandshake, Tls, TlsError};
 use super::translate::Settings;
-use super::upstream::{PeerSettings, Peers};
+use super::upstream::{Checks, PeerSettings, Peers};
 use crate::canonical::headers::UnderscoreHeaders;
 use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
 use crate::config::{self, Config, ExtAuthzListener, Listener};
@@ -21,7 +21,7 @@ use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
-use pingora_core::services::background::background_service;
+use pingora_core::services::background::{GenBackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::io;
@@ -58,7 +58,10 @@ pub fn serve(
     server.bootstrap();
     let conf = server.configuration.clone();
     let mut certificates = Vec::new();
-    let proxy = proxy_service(config, &conf, engine.clone(), &open)?;
+    let peers = Arc::new(peers(&config.serve.proxy));
+    let checks = Checks::new(engine.live().clone(), peers.clone());
+    server.add_service(alone("upstream checks", checks));
+    let proxy = proxy_service(config, &conf, engine.clone(), peers, &open)?;
     certificates.extend(proxy.app_logic().and_then(Door::tls));
     server.add_service(proxy);
     if let Some(listener) = &config.serve.ext_authz {
@@ -70,7 +73,7 @@ pub fn serve(
     certificates.extend(api.app_logic().and_then(Door::tls));
     server.add_service(api);
     if let Some(watch) = tls::Watch::over(certificates) {
-        server.add_service(background_service("tls", watch));
+        server.add_service(alone("tls", watch));
     }
     watch_phases(
         &server,
@@ -82,6 +85,13 @@ pub fn serve(
         shutdown_signal: Box::new(Signals),
     });
     Ok(())
+}
+
+/// A service on a thread of its own; one is enough for all of them.
+fn alone<S>(name: &str, service: S) -> GenBackgroundService<S> {
+    let mut service = background_service(name, service);
+    service.threads = Some(1);
+    service
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -97,13 +107,14 @@ fn server_conf(config: &Config) -> ServerConf {
 
 /// Idle connections to upstreams, of all workers together.
 const UPSTREAM_POOL: usize = 1024;
-/// How often one request is tried at its upstream.
-const TRIES: usize = 3;
+/// How often one request is tried at its upstream; what is tried again is decided elsewhere.
+const TRIES: usize = 16;
 
 fn proxy_service(
     config: &Config,
     conf: &Arc<ServerConf>,
     engine: Engine,
+    peers: Arc<Peers>,
     open: &Arc<AtomicUsize>,
 ) -> Result<Service<Door<pingora_proxy::HttpProxy<Proxy>, Watch>>, ListenError> {
     let listener = &config.serve.proxy;
@@ -112,12 +123,6 @@ fn proxy_service(
         config::TrustForwarded::FromTrustedProxies => Forwarded::Honoured,
     };
     let settings = settings(config, listener, forwarded);
-    let peers = Peers::new(PeerSettings {
-        connect: Duration::from_secs(10),
-        read_idle: listener.timeout.write_idle,
-        write_idle: listener.timeout.body_idle,
-        pool_idle: Duration::from_secs(90),
-    });
     let mut app = http_proxy(conf, Proxy::new(engine, settings, peers));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
@@ -125,6 +130,15 @@ fn proxy_service(
     app.server_options = Some(options);
     app.h2_options = Some(h2_options(listener));
     open_listener("serve.proxy", listener, app, open)
+}
+
+fn peers(listener: &Listener) -> Peers {
+    Peers::new(PeerSettings {
+        connect: Duration::from_secs(10),
+        read_idle: listener.timeout.write_idle,
+        write_idle: listener.timeout.body_idle,
+        pool_idle: Duration::from_secs(90),
+    })
 }
 
 /// Pingora's own bounds, with the listener's where it has some.

@@ -1,0 +1,208 @@
+//! One request's tries at its upstream.
+
+use super::Found;
+use crate::upstreams::{Lease, Server, Upstream};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
+use pingora_core::upstreams::peer::HttpPeer;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// No request is tried more often, for whatever reasons.
+pub(in crate::service) const MOST: u32 = 6;
+
+/// How long a connection that was made past the pool waits for another request, which it can't get.
+const FRESH_IDLE: Duration = Duration::from_secs(1);
+
+/// What a request needs of the connection to its upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::service) enum Need {
+    #[default]
+    Nothing,
+    /// HTTP/1.1, to become WebSocket.
+    Upgrade,
+    /// HTTP/2, for its trailers.
+    Grpc,
+}
+
+/// What was tried and what is being tried.
+#[derive(Debug, Default)]
+pub(in crate::service) struct Tries {
+    count: u32,
+    /// Beyond those that cost nothing.
+    paid: u32,
+    servers: Vec<usize>,
+    addresses: Vec<SocketAddr>,
+    lease: Option<Lease>,
+    found: Option<Found>,
+    fresh: bool,
+    deadline: Option<Instant>,
+}
+
+impl Tries {
+    /// Servers that were tried, by their place.
+    pub(in crate::service) fn servers(&self) -> &[usize] {
+        &self.servers
+    }
+
+    /// Addresses of the server at hand that were tried.
+    pub(in crate::service) fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    pub(in crate::service) fn begin(&mut self, lease: Lease, upstream: &Upstream) {
+        if self.count == 0 {
+            upstream.settings().retries.pay_in();
+            let total = upstream.settings().timeouts.total;
+            self.deadline = total.map(|total| Instant::now() + total);
+        }
+        self.count += 1;
+        self.lease = Some(lease);
+        self.found = None;
+    }
+
+    pub(in crate::service) fn found(&mut self, found: Found) {
+        self.found = Some(found);
+    }
+
+    pub(in crate::service) fn server<'u>(&self, upstream: &'u Upstream) -> Option<&'u Server> {
+        upstream.servers().get(self.lease.as_ref()?.index())
+    }
+
+    /// Sets what this try asks of its peer beyond what every try does.
+    pub(in crate::service) fn shape(&self, peer: &mut HttpPeer) {
+        if let Some(left) = self.time_left() {
+            let options = &mut peer.options;
+            for limit in [
+                &mut options.connection_timeout,
+                &mut options.total_connection_timeout,
+                &mut options.read_timeout,
+            ] {
+                *limit = Some(limit.map_or(left, |limit| limit.min(left)));
+            }
+        }
+        if self.fresh {
+            // A pool of its own has no connection that could be closed already.
+            static NEXT: AtomicU64 = AtomicU64::new(1);
+            peer.group_key ^= NEXT.fetch_add(1, Ordering::Relaxed) << 2;
+            peer.options.idle_timeout = Some(FRESH_IDLE);
+        }
+    }
+
+    /// Of the whole request; `None` where there is no such limit.
+    fn time_left(&self) -> Option<Duration> {
+        let left = self.deadline?.saturating_duration_since(Instant::now());
+        Some(left.max(Duration::from_millis(1)))
+    }
+
+    pub(in crate::service) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|end| end <= Instant::now())
+    }
+
+    /// Notes that the server began to answer.
+    pub(in crate::service) fn answered(&self) {
+        if let Some(lease) = &self.lease {
+            lease.state().succeeded();
+        }
+    }
+
+    fn failed(&self, upstream: &Upstream) {
+        if let Some(lease) = &self.lease {
+            lease.state().failed(upstream.settings().passive);
+        }
+    }
+
+    /// After a connection that could not be made: nothing was sent, so another address or server may be tried at once.
+    pub(in crate::service) fn another_after_no_connection(&mut self, upstream: &Upstream) -> bool {
+        let others = self.found.as_ref().is_some_and(Found::shun);
+        self.addresses
+            .extend(self.found.as_ref().map(|found| found.address));
+        if self.is_spent() {
+            self.failed(upstream);
+            return false;
+        }
+        // The next address of the same name, once.
+        if others && self.addresses.len() == 1 {
+            return true;
+        }
+        self.failed(upstream);
+        self.leave_server();
+        self.servers.len() < upstream.servers().len() || self.pay(upstream)
+    }
+
+    /// After a connection out of the pool that turned out closed; the server is not to blame.
+    pub(in crate::service) fn another_after_closed(&mut self) -> bool {
+        self.fresh = true;
+        !self.is_spent()
+    }
+
+    pub(in crate::service) fn another_of_the_same(&self) -> bool {
+        !self.is_spent()
+    }
+
+    /// After a request that was sent; `replayable` says whether it may be sent again.
+    pub(in crate::service) fn another_after_failure(
+        &mut self,
+        upstream: &Upstream,
+        replayable: bool,
+    ) -> bool {
+        self.failed(upstream);
+        self.leave_server();
+        replayable && !self.is_spent() && self.pay(upstream)
+    }
+
+    fn leave_server(&mut self) {
+        self.addresses.clear();
+        let index = self.lease.as_ref().map(Lease::index);
+        self.servers
+            .extend(index.filter(|index| !self.servers.contains(index)));
+    }
+
+    fn is_spent(&self) -> bool {
+        self.count >= MOST || self.is_late()
+    }
+
+    fn pay(&mut self, upstream: &Upstream) -> bool {
+        let allowed = upstream.settings().retries.allow(self.paid);
+        self.paid += u32::from(allowed);
+        allowed
+    }
+}
+
+/// Whether a call is gRPC. gRPC-Web is not: it needs no trailers.
+pub(in crate::service) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE) else {
+        return false;
+    };
+    let rest = kind.as_bytes().strip_prefix(b"application/grpc");
+    matches!(rest, Some([] | [b'+' | b';' | b' ', ..]))
+}
+
+/// RFC 9110 §9.2.2, or by the client's own word.
+pub(in crate::service) fn is_replayable(method: &Method, headers: &HeaderMap) -> bool {
+    method.is_idempotent() || headers.contains_key("idempotency-key")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn grpc_is_told_from_its_neighbours() {
+        for (kind, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;x=y", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            assert_eq!(is_grpc(&headers), expected, "{kind}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+}
