@@ -3,9 +3,11 @@
 use crate::clients::Clients;
 use crate::clients::http::Http;
 use crate::clients::jwks::{KeySets, Patience, SigningRing};
-use crate::config::{self, Config, HandlerKind, Problems};
+use crate::config::{self, Config, HandlerKind, Place, Problem, Problems};
 use crate::engine::Engine;
 use crate::reload;
+use crate::rules::compile;
+use crate::rules::raw::Rule;
 use crate::rules::status::Board;
 use crate::service::{self, ListenError, Shown};
 use crate::snapshot::{Live, Snapshot};
@@ -101,4 +103,73 @@ fn rings(
         };
         urls.into_iter().filter_map(ring).collect()
     }))
+}
+
+/// A configuration and its rules, looked at without serving.
+#[derive(Debug)]
+pub struct Inspected {
+    pub config: Config,
+    pub rules: Vec<Arc<Rule>>,
+    /// Of sources and rules; the configuration itself is good.
+    pub problems: Problems,
+    pub warnings: Problems,
+}
+
+impl Inspected {
+    /// The path under which the problems of a rule are listed.
+    pub fn path_of(&self, rule: &Rule) -> String {
+        let index = self
+            .rules
+            .iter()
+            .position(|known| std::ptr::eq(&**known, rule));
+        rule_path(index.unwrap_or_default(), &rule.id)
+    }
+}
+
+fn rule_path(index: usize, id: &str) -> String {
+    format!("rule {index} (`{id}`)")
+}
+
+/// Reads configuration and rules and builds everything, with every problem noted. `Err` where the configuration itself is wrong.
+pub fn inspect(files: &[PathBuf]) -> Result<Inspected, Problems> {
+    let loaded = config::load(files, environment())?;
+    let config = loaded.config;
+    let mut inspected = Inspected {
+        rules: Vec::new(),
+        problems: Problems::default(),
+        warnings: loaded.warnings,
+        config,
+    };
+    let problem = |path: String, message: String| Problem {
+        place: Place::Unknown,
+        path,
+        message,
+        hint: None,
+    };
+    let outcome = reload::read_once(&inspected.config)
+        .map_err(|error| problem(String::new(), error.to_string()))?;
+    for (index, read) in outcome.into_iter().enumerate() {
+        match read {
+            Ok(rules) => inspected.rules.extend(rules),
+            Err(message) => {
+                let path = format!("access_rules.repositories.{index}");
+                inspected.problems.push(problem(path, message));
+            }
+        }
+    }
+    let clients = Arc::new(Clients::default());
+    let compiled = compile::compile(&inspected.config, &inspected.rules, &clients, 1);
+    for found in compiled.problems {
+        let path = rule_path(found.index, &found.id);
+        inspected.problems.push(problem(path, found.message));
+    }
+    for (index, rule) in inspected.rules.iter().enumerate() {
+        for key in &rule.unknown {
+            let path = rule_path(index, &rule.id);
+            inspected
+                .warnings
+                .push(problem(path, format!("unknown key {key}")));
+        }
+    }
+    Ok(inspected)
 }

@@ -11,7 +11,7 @@ use crate::clients::http::Http;
 use crate::config::{self, Config, OnInvalidRule, OnStartFailure, Problems, Strictness};
 use crate::rules::compile::{self, Compiled};
 use crate::rules::raw::Rule;
-use crate::rules::source::Tools;
+use crate::rules::source::{Fetched, Tools};
 use crate::rules::status::{Board, Report};
 use crate::snapshot::{Live, Snapshot};
 use follow::{News, Outcome};
@@ -80,6 +80,30 @@ pub fn start(setup: Setup) -> Result<(), StartError> {
     outcome
         .blocking_recv()
         .unwrap_or_else(|_| Err(StartError::Thread("it ended at once".to_owned())))
+}
+
+/// Reads every source once, in order, without following it: for looking at a configuration.
+pub fn read_once(config: &Config) -> Result<Vec<Result<Vec<Arc<Rule>>, String>>, StartError> {
+    let tools = Tools {
+        http: calls(config)?,
+        refresh: config.access_rules.refresh,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Thread(error.to_string()))?;
+    Ok(runtime.block_on(async {
+        let mut outcome = Vec::new();
+        for repository in &config.access_rules.repositories {
+            let source = crate::rules::source::open(repository, &tools);
+            outcome.push(match source.fetch(None).await {
+                Ok(Fetched::Rules { rules, .. }) => Ok(rules),
+                Ok(Fetched::Unchanged) => Ok(Vec::new()),
+                Err(error) => Err(format!("{}: {error}", source.id())),
+            });
+        }
+        outcome
+    }))
 }
 
 /// A client for rule documents, which may be larger than what handlers get to see.

@@ -80,6 +80,23 @@ impl Format {
         }
     }
 
+    /// For the reference page.
+    pub fn name(self) -> &'static str {
+        match self {
+            Format::NotEmpty => "not empty",
+            Format::Duration | Format::LenientDuration => "a duration",
+            Format::Uri => "a URL",
+            Format::UriReference => "a URL or path",
+            Format::Network => "a network",
+            Format::Repository => "a rule source",
+            Format::HostPort => "host and port",
+            Format::QueryParameter => "a parameter name",
+            Format::CacheBackend => "`memory` or a URL",
+            Format::Version => "a version",
+            Format::StatusName => "a status",
+        }
+    }
+
     /// The `format` or `pattern` that says about the same in a JSON schema.
     pub fn json_schema(self) -> Option<(&'static str, &'static str)> {
         match self {

@@ -14,6 +14,7 @@ mod fill;
 mod formats;
 mod guess;
 mod mutators;
+mod publish;
 mod sections;
 mod serve;
 
@@ -21,6 +22,7 @@ pub use check::{Findings, check};
 pub use fill::fill;
 pub use formats::Format;
 pub use guess::closest as closest_name;
+pub use publish::{json_schema, reference};
 
 use serde_json::Value;
 use std::sync::LazyLock;
