@@ -123,8 +123,14 @@ impl Expression {
         if self.ast.groups.is_empty() {
             return Ok(Vec::new());
         }
-        // A match that the exact program does not find is one that the reference's engine misses: it can't say what was captured.
-        let found = self.groups(text)?.ok_or(Overrun)?;
+        let found = match self.groups(text) {
+            Ok(Some(groups)) => groups,
+            // A match that takes the exact program too long, or that the reference's engine would miss.
+            Ok(None) | Err(Overrun) => {
+                let program = Program::truth_with_groups(&self.ast).ok_or(Overrun)?;
+                run(&program, text)?.ok_or(Overrun)?
+            }
+        };
         let text_of = |range: Option<(usize, usize)>| {
             range
                 .and_then(|(start, end)| text.get(start..end))
@@ -143,11 +149,20 @@ impl Expression {
 
     /// What the groups of a match of the whole text hold; `None` where the reference's engine would find none.
     pub(super) fn groups(&self, text: &str) -> Result<Option<Groups>, Overrun> {
-        with_scratch(|scratch| {
-            let mut machine = Machine::new(self.exact(), text, scratch);
-            Ok(machine.matches_at(0)?.map(|end| machine.groups(end)))
-        })
+        run(self.exact(), text)
     }
+
+    /// Whether the machine has to be asked.
+    pub(super) fn needs_machine(&self) -> bool {
+        self.automaton().0.is_none()
+    }
+}
+
+fn run(program: &Program, text: &str) -> Result<Option<Groups>, Overrun> {
+    with_scratch(|scratch| {
+        let mut machine = Machine::new(program, text, scratch);
+        Ok(machine.matches_at(0)?.map(|end| machine.groups(end)))
+    })
 }
 
 /// The first match anywhere: its start, its end and its groups. For expressions outside rules.

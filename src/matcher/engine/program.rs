@@ -130,10 +130,19 @@ impl Program {
     }
 
     pub(super) fn truth(ast: &Ast) -> Option<Self> {
+        Self::linear(ast, Vec::new())
+    }
+
+    /// A truth program that keeps captures all the same. They are the reference's but for what rounds that match nothing capture.
+    pub(super) fn truth_with_groups(ast: &Ast) -> Option<Self> {
+        Self::linear(ast, ast.groups.clone())
+    }
+
+    fn linear(ast: &Ast, groups: Vec<u32>) -> Option<Self> {
         if refers_to_groups(&ast.root) {
             return None;
         }
-        let mut compiler = Compiler::new(Vec::new(), false);
+        let mut compiler = Compiler::new(groups, false);
         compiler.whole(&ast.root, Follow::End);
         (compiler.ops.len() < LARGEST).then(|| compiler.finish())
     }
@@ -379,7 +388,7 @@ impl Compiler {
     }
 
     fn capture(&mut self, capture: &Capture, direction: Direction, follow: Follow) {
-        if !self.exact {
+        if !self.exact && self.groups.is_empty() {
             return self.node(&capture.body, direction, follow);
         }
         let register = self.register(1);

@@ -402,6 +402,10 @@ impl<'a> Search<'a> {
         if !allowed || self.first == Some(rule.entry) {
             return false;
         }
+        // The request is denied whatever this one says; so many slow patterns cost no more than one.
+        if self.overrun.is_some() && self.index.rules.needs_machine(rule) {
+            return false;
+        }
         match self.index.rules.matches(rule, self.subject) {
             Ok(false) => {}
             Ok(true) if self.first.is_none() => self.first = Some(rule.entry),

@@ -253,6 +253,15 @@ impl Rules {
         })
     }
 
+    /// Whether it takes the machine to tell.
+    pub(super) fn needs_machine(&self, rule: &Rule) -> bool {
+        let Test::General { expression, .. } = rule.test else {
+            return false;
+        };
+        let expression = self.expressions.get(expression as usize);
+        expression.is_some_and(|expression| expression.needs_machine())
+    }
+
     /// The ends are looked at first: where thousands share a beginning, that is what tells them apart.
     fn fits_hole(
         &self,

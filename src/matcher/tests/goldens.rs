@@ -225,6 +225,12 @@ fn hostile_subjects_get_the_right_answer_or_a_denial() {
         let found = Pattern::new(Strategy::Regexp, pattern)
             .unwrap()
             .matches(&subject);
+        let captured = Pattern::new(Strategy::Regexp, pattern)
+            .unwrap()
+            .captures(&subject);
+        if case["true_match"] == true && !matches!(captured, Ok(Some(_))) {
+            failures.push(format!("captures {captured:?}: {case}"));
+        }
         let denied = case["class"] == "slow" && found.is_err();
         if !denied && found.ok() != case["true_match"].as_bool() {
             failures.push(format!("{found:?}: {case}"));
