@@ -88,7 +88,7 @@ pub(super) enum Side {
 }
 
 pub(super) fn of_child(node: u32, side: Side, bytes: &[u8]) -> u64 {
-    let mut state = mix(SEED, u64::from(node) << 8 | side as u64 + 1);
+    let mut state = mix(SEED, (u64::from(node) << 8) | (side as u64 + 1));
     for chunk in bytes.chunks(8) {
         let word = chunk
             .iter()

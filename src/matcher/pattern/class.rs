@@ -98,10 +98,8 @@ impl Scanner<'_> {
                         None => continue,
                     }
                 }
-                '[' if self.peek(0) == Some(':') && from.is_none() => {
-                    if self.posix(&mut built)? {
-                        continue;
-                    }
+                '[' if self.peek(0) == Some(':') && from.is_none() && self.posix(&mut built)? => {
+                    continue;
                 }
                 _ => {}
             }
