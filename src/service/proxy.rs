@@ -59,7 +59,7 @@ impl Proxy {
         let matched = self.engine.find(request);
         if !matched.needs_body() {
             let view = translate::view(request, &session.req_header().headers, client, None);
-            let decision = owed_upstream(self.engine.decide(matched, &view).await);
+            let decision = owed_upstream(self.engine.decide(matched, &view).await, request);
             let answer = decision.answer(&view);
             return Decided {
                 decision,
@@ -74,7 +74,7 @@ impl Proxy {
             Purpose::Forward,
         );
         let view = translate::view(request, &headers, client, Some(&body));
-        let decision = owed_upstream(self.engine.decide(matched, &view).await);
+        let decision = owed_upstream(self.engine.decide(matched, &view).await, request);
         let answer = decision.answer(&view);
         Decided {
             decision,
@@ -90,14 +90,23 @@ struct Decided {
     body: Option<Bytes>,
 }
 
-/// A grant for a rule without an upstream is worth nothing here.
-fn owed_upstream(decision: Decision) -> Decision {
-    let without = decision.rule().is_some_and(|rule| rule.upstream.is_none());
-    if decision.outcome.is_ok() && without {
-        decision.refuse(Denial::new(Reason::NoUpstream))
-    } else {
-        decision
+/// A grant for a rule without an upstream is worth nothing here, nor one whose `strip_path` would make another path of the request:
+/// that is refused before anybody is connected to.
+fn owed_upstream(decision: Decision, request: &canonical::Request) -> Decision {
+    if decision.outcome.is_err() {
+        return decision;
     }
+    let why = match decision.rule().map(|rule| &rule.upstream) {
+        Some(Some(upstream)) if !serves_the_same(upstream, request) => Reason::BadRequest,
+        Some(None) => Reason::NoUpstream,
+        Some(Some(_)) | None => return decision,
+    };
+    decision.refuse(Denial::new(why))
+}
+
+fn serves_the_same(upstream: &Upstream, request: &canonical::Request) -> bool {
+    let mut servers = upstream.servers().iter();
+    servers.all(|server| server.path.target(request).is_ok())
 }
 
 impl Exchange {

@@ -533,3 +533,29 @@ fn the_log_holds_no_line_of_the_client_s_making() {
         "{log}"
     );
 }
+
+#[test]
+fn a_prefix_is_not_cut_into_another_path() {
+    let upstream = Upstream::start();
+    let mut api = rule(
+        "api",
+        "http://h.test/api<.*>",
+        ["anonymous", "allow", "noop"],
+        Some(upstream.address),
+    );
+    api["upstream"]["strip_path"] = "/api".into();
+    let doorward = Doorward::start(plain_config(), json!([api]));
+    for target in [
+        "/api../admin/s",
+        "/api%2e%2e/admin/s",
+        "/api..;/x",
+        "/api..%2fadmin",
+    ] {
+        let answer = get(doorward.proxy, target, "h.test");
+        assert_eq!(answer.status, 400, "{target}");
+        assert_eq!(answer.json()["error"]["code"], 400, "{target}");
+    }
+    assert!(upstream.saw_nothing());
+    assert_eq!(get(doorward.proxy, "/apikeys", "h.test").status, 200);
+    assert!(upstream.next().starts_with("GET /keys "));
+}
