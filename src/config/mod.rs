@@ -32,9 +32,9 @@ pub use schema::closest_name;
 pub use secret::Secret;
 pub use sections::{
     Cache, CacheBackend, Decisions, DependencyStatus, EchoHeaders, Errors, Http, Jaeger,
-    JaegerSampling, Log, LogFormat, LogLevel, LogSubject, OnAmbiguity, Otlp, Sampling,
-    SensitiveValues, Templates, Tracing, TracingProvider, TracingProviders, UnsafeFunctions,
-    Zipkin,
+    JaegerSampling, Log, LogFormat, LogLevel, LogSubject, OnAmbiguity, Otlp, OtlpProtocol,
+    Sampling, SensitiveValues, Templates, Tracing, TracingProvider, TracingProviders,
+    UnsafeFunctions, Zipkin,
 };
 pub use serve::{
     ApiListener, Certificate, ClientAuth, ClientCertificate, Cors, Credentials, Explain,

@@ -161,10 +161,18 @@ pub struct Otlp {
     #[serde(default)]
     pub server_url: Option<String>,
     pub insecure: bool,
+    pub protocol: OtlpProtocol,
     pub sampling: Sampling,
     /// Sent as `Authorization`.
     #[serde(default)]
     pub authorization_header: Option<Secret>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OtlpProtocol {
+    Http,
+    Grpc,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

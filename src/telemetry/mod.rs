@@ -3,6 +3,7 @@
 #[cfg(feature = "server")]
 pub mod logging;
 pub mod metrics;
+pub mod spans;
 
 #[cfg(feature = "server")]
 pub use logging::Logs;

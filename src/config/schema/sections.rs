@@ -68,6 +68,12 @@ pub(super) fn tracing() -> Schema {
                             "insecure",
                             boolean().or(false).about("Plain HTTP to the collector."),
                         ),
+                        (
+                            "protocol",
+                            one_of(["http", "grpc"])
+                                .or("http")
+                                .about("OTLP over HTTP, or over gRPC (in plain text)."),
+                        ),
                         ("sampling", object([("sampling_ratio", ratio().or(1.0))])),
                         (
                             "authorization_header",
