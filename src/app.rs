@@ -11,6 +11,7 @@ use crate::rules::raw::Rule;
 use crate::rules::status::Board;
 use crate::service::{self, ListenError, Shown};
 use crate::snapshot::{Live, Snapshot};
+use crate::telemetry::{Logs, Metrics, Telemetry};
 use arc_swap::ArcSwap;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -52,9 +53,25 @@ pub fn serve_with(
 ) -> Result<(), StartError> {
     let env: Vec<(String, String)> = env.into_iter().collect();
     let loaded = config::load(files, env.iter().cloned())?;
+    let telemetry = telemetry(&loaded.config);
     reload::warn(&loaded.warnings);
-    let config = loaded.config;
-    let clients = Arc::new(Clients::default());
+    let outcome = serve_rules(files, env, loaded.config, &telemetry, on_running);
+    telemetry.logs.flush();
+    outcome
+}
+
+fn serve_rules(
+    files: &[PathBuf],
+    env: Vec<(String, String)>,
+    config: Config,
+    telemetry: &Telemetry,
+    on_running: impl FnOnce() + Send + 'static,
+) -> Result<(), StartError> {
+    let clients = Arc::new(Clients {
+        metrics: telemetry.metrics.clone(),
+        credentials: telemetry.logs.redaction().credentials().clone(),
+        ..Clients::default()
+    });
     let live = Arc::new(Live::new(Snapshot::empty()));
     let board = Arc::new(Board::default());
     let current = Arc::new(ArcSwap::from_pointee(config.clone()));
@@ -72,8 +89,18 @@ pub fn serve_with(
         board,
         on_configuration: Box::new(move |config| current.store(Arc::new(config.clone()))),
     })?;
-    service::serve(&config, Engine::new(live), shown, on_running)?;
+    service::serve(&config, Engine::new(live), shown, telemetry, on_running)?;
     Ok(())
+}
+
+/// Metrics and the log, which begins here.
+fn telemetry(config: &Config) -> Telemetry {
+    let listener = &config.serve.metrics;
+    let metrics = Arc::new(Metrics::new(&listener.prefix, listener.request_paths));
+    let dropped = metrics.log_lines_dropped.with([]);
+    let logs = Arc::new(Logs::new(&config.log, std::io::stderr(), dropped));
+    logs.install();
+    Telemetry { metrics, logs }
 }
 
 /// Finds the key sets that sign: the configuration's, also while the mutator is disabled, and those of valid rules.

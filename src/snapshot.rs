@@ -2,6 +2,7 @@
 
 use crate::matcher::Matcher;
 use crate::pipeline::{Answers, Pipeline, Strategy};
+use crate::telemetry::metrics::RuleMeter;
 use crate::upstreams::Upstream;
 use arc_swap::ArcSwap;
 use std::fmt;
@@ -15,6 +16,8 @@ pub struct Rule {
     pub answers: Answers,
     /// Absent where the rule serves the decision API only.
     pub upstream: Option<Upstream>,
+    /// Counts what happens to the rule's requests; the same across reloads.
+    pub meter: Arc<RuleMeter>,
 }
 
 /// A set of rules with its matcher and everything that they use. All phases of a request see one.

@@ -52,6 +52,21 @@ impl BuildError {
     }
 }
 
+/// Whether a handler asks another server about each request, so that its time is worth taking.
+pub fn waits(id: &str) -> bool {
+    matches!(
+        id,
+        "cookie_session"
+            | "bearer_token"
+            | "oauth2_client_credentials"
+            | "oauth2_introspection"
+            | "keto_engine_acp_ory"
+            | "remote"
+            | "remote_json"
+            | "hydrator"
+    )
+}
+
 /// Reads a handler's settings.
 pub fn settings<T: DeserializeOwned>(raw: &Value) -> Result<T, BuildError> {
     T::deserialize(raw).map_err(|error| BuildError(error.to_string()))

@@ -11,6 +11,17 @@ pub enum Stage {
     Mutation,
 }
 
+impl Stage {
+    /// A stable word for metrics and logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Stage::Authentication => "authentication",
+            Stage::Authorization => "authorization",
+            Stage::Mutation => "mutation",
+        }
+    }
+}
+
 /// The cause of a refusal. Closed: a new cause breaks the build until each door has an answer for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {

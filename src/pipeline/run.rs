@@ -4,6 +4,7 @@ use super::{
     Authenticator, Authn, Authorizer, Captures, Denial, Echo, HeaderChanges, Identity, Mutator,
     Reason, RequestView, Session, Stage,
 };
+use crate::telemetry::metrics::StepMeter;
 use std::sync::Arc;
 
 /// A handler in its place in a rule.
@@ -12,6 +13,17 @@ pub struct Step<T: ?Sized> {
     /// The handler's id, as rules write it.
     pub id: Arc<str>,
     pub handler: Arc<T>,
+    /// For handlers that ask other servers.
+    pub meter: Option<StepMeter>,
+}
+
+impl<T: ?Sized> Step<T> {
+    async fn timed<R>(&self, work: impl Future<Output = R>) -> R {
+        match &self.meter {
+            None => work.await,
+            Some(meter) => meter.time(work).await,
+        }
+    }
 }
 
 /// What a rule does with a request that it matched. Built once at load; immutable.
@@ -99,7 +111,7 @@ impl Pipeline {
             return Err(refuse(denial, None));
         }
         for step in &self.authenticators {
-            match step.handler.authenticate(request).await {
+            match step.timed(step.handler.authenticate(request)).await {
                 Ok(Authn::Identified(identity)) => return Ok(identity),
                 Ok(Authn::Skip) => {}
                 Err(denial) => return Err(refuse(denial, Some(step.id.clone()))),
@@ -124,8 +136,7 @@ impl Pipeline {
                 .saying("No authorization handler was set in the rule");
             return Err(refuse(denial, None, session));
         };
-        step.handler
-            .authorize(request, session)
+        step.timed(step.handler.authorize(request, session))
             .await
             .map_err(|denial| refuse(denial, Some(step.id.clone()), session))
     }
@@ -147,7 +158,7 @@ impl Pipeline {
             return Err(refuse(denial, None, session));
         }
         for step in &self.mutators {
-            if let Err(denial) = step.handler.mutate(request, session).await {
+            if let Err(denial) = step.timed(step.handler.mutate(request, session)).await {
                 return Err(refuse(denial, Some(step.id.clone()), session));
             }
         }

@@ -287,10 +287,56 @@ impl Reloader {
     /// Writes a source's answer down. Whether its rules changed.
     fn note(&mut self, key: u64, outcome: Outcome) -> bool {
         let strict = self.setup.config.access_rules.unknown_keys == Strictness::Reject;
-        self.slots.note(key, outcome, strict)
+        let source = self.slots.fate(key).map(|(id, _)| id);
+        let failed = matches!(outcome, Outcome::Failed { .. });
+        let changed = self.slots.note(key, outcome, strict);
+        if let Some(source) = source {
+            let metrics = &self.setup.clients.metrics;
+            if failed {
+                metrics.source_errors.with([&source]).increment();
+            } else {
+                metrics.source_age.with([&source]).reset();
+            }
+            let generation = metrics.source_generation.with([&source]);
+            generation.add(i64::from(changed));
+        }
+        changed
     }
 
+    /// Publishes, or keeps the last good set, and counts which.
     async fn publish(&mut self) {
+        let before = self.generation;
+        self.try_to_publish().await;
+        let outcome = match self.generation == before {
+            true => "kept",
+            false => "published",
+        };
+        self.setup
+            .clients
+            .metrics
+            .reloads
+            .with([outcome])
+            .increment();
+    }
+
+    /// Shows the state of rules and sources in the metrics.
+    fn measure(&self) {
+        let metrics = &self.setup.clients.metrics;
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        metrics
+            .generation
+            .with([])
+            .set(count(self.generation as usize));
+        let (valid, problems) = &self.last;
+        let invalid: HashSet<usize> = problems.iter().map(|problem| problem.index).collect();
+        metrics.rule_count.with(["valid"]).set(count(valid.len()));
+        metrics
+            .rule_count
+            .with(["invalid"])
+            .set(count(invalid.len()));
+    }
+
+    async fn try_to_publish(&mut self) {
         let began = Instant::now();
         let rules = self.slots.rules();
         if !self.ids_are_acceptable(&rules) {
@@ -367,6 +413,7 @@ impl Reloader {
     }
 
     fn post(&self) {
+        self.measure();
         self.setup.board.post(Report {
             generation: self.generation,
             rules: self.last.0.clone(),

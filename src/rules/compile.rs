@@ -7,9 +7,10 @@ use crate::handlers::{self, BuildContext, Kind};
 use crate::matcher::{Entry, Matcher, Protocol, Strategy as Matching};
 use crate::pipeline::{
     Answers, Authenticator, Authn, Authorizer, Denial, DependencyStatus, ErrorHandler, Mutator,
-    OnAmbiguity, Pipeline, Reason, RequestView, Session, Step, Strategy,
+    OnAmbiguity, Pipeline, Reason, RequestView, Session, Stage, Step, Strategy,
 };
 use crate::snapshot::{Rule, Snapshot};
+use crate::telemetry::metrics::StepMeter;
 use crate::template;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -208,8 +209,10 @@ impl<'a> Workshop<'a> {
         for message in found {
             self.report(index, &rule.id, message);
         }
+        let id: Arc<str> = rule.id.as_str().into();
         Rule {
-            id: rule.id.as_str().into(),
+            meter: self.context.clients.metrics.rule(&id),
+            id,
             pipeline,
             answers,
             upstream,
@@ -237,7 +240,8 @@ impl<'a> Workshop<'a> {
                 &self.context,
                 &mut self.authenticators,
             );
-            step(used, made, found, |denial| Arc::new(Broken(denial)))
+            let meter = meter(Stage::Authentication, used, &self.context);
+            step(used, made, meter, found, |denial| Arc::new(Broken(denial)))
         };
         uses.iter().enumerate().map(make).collect()
     }
@@ -260,7 +264,10 @@ impl<'a> Workshop<'a> {
             &self.context,
             &mut self.authorizers,
         );
-        Some(step(used, made, found, |denial| Arc::new(Broken(denial))))
+        let meter = meter(Stage::Authorization, used, &self.context);
+        Some(step(used, made, meter, found, |denial| {
+            Arc::new(Broken(denial))
+        }))
     }
 
     fn mutators(
@@ -284,7 +291,8 @@ impl<'a> Workshop<'a> {
                 &self.context,
                 &mut self.mutators,
             );
-            step(used, made, found, |denial| Arc::new(Broken(denial)))
+            let meter = meter(Stage::Mutation, used, &self.context);
+            step(used, made, meter, found, |denial| Arc::new(Broken(denial)))
         };
         uses.iter().enumerate().map(make).collect()
     }
@@ -406,6 +414,7 @@ fn build<T: ?Sized>(
                 ),
             )
         })?;
+    context.clients.credentials.learn(&effective);
     (known.build)(&effective, context).map_err(|error| {
         let denial = Denial::new(Reason::Failed).saying(error.to_string());
         Fault {
@@ -456,6 +465,7 @@ fn plural(kind: HandlerKind) -> &'static str {
 fn step<T: ?Sized>(
     used: &raw::HandlerUse,
     made: Result<Arc<T>, Fault>,
+    meter: Option<StepMeter>,
     found: &mut Vec<String>,
     broken: impl FnOnce(Arc<Denial>) -> Arc<T>,
 ) -> Step<T> {
@@ -466,7 +476,15 @@ fn step<T: ?Sized>(
     Step {
         id: used.handler.as_str().into(),
         handler,
+        meter,
     }
+}
+
+fn meter(stage: Stage, used: &raw::HandlerUse, context: &BuildContext<'_>) -> Option<StepMeter> {
+    handlers::waits(&used.handler).then(|| {
+        let id = used.handler.as_str().into();
+        context.clients.metrics.step(stage.label(), &id)
+    })
 }
 
 /// Stands in for a handler that could not be built.

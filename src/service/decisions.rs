@@ -5,6 +5,7 @@
 
 use super::api::Api;
 use super::body::{Purpose, SessionBody};
+use super::observe::{Observer, Verdict};
 use super::reply;
 use super::translate::{self, Entry, Reading, Settings};
 use crate::canonical::{self, headers};
@@ -23,13 +24,22 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 pub(super) struct Decisions {
     engine: Engine,
     settings: Arc<Settings>,
     api: Api,
+    observer: Observer,
     options: HttpServerOptions,
     h2: H2Options,
+}
+
+/// What was decided on a request, kept until it is reported.
+struct Kept {
+    request: canonical::Request,
+    decision: Decision,
+    took: Duration,
 }
 
 impl Decisions {
@@ -38,6 +48,7 @@ impl Decisions {
         settings: Arc<Settings>,
         api: Api,
         h2: H2Options,
+        observer: Observer,
     ) -> Decisions {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
@@ -45,12 +56,31 @@ impl Decisions {
             engine,
             settings,
             api,
+            observer,
             options,
             h2,
         }
     }
 
     async fn respond(&self, session: &mut ServerSession) -> Result<()> {
+        let started = Instant::now();
+        let mut kept = None;
+        let sent = self.answer(session, started, &mut kept).await;
+        let verdict = kept.as_ref().map(|kept| Verdict {
+            request: &kept.request,
+            decision: &kept.decision,
+            took: kept.took,
+        });
+        self.observer.finished(session, started, verdict);
+        sent
+    }
+
+    async fn answer(
+        &self,
+        session: &mut ServerSession,
+        started: Instant,
+        kept: &mut Option<Kept>,
+    ) -> Result<()> {
         let header = session.req_header();
         let mut cors_answer = None;
         if let Some(cors) = &self.settings.cors {
@@ -60,7 +90,7 @@ impl Decisions {
             cors_answer = Some(cors.answer(&header.method, &header.headers));
         }
         let mut answer = if canonical::is_decision(header.raw_path()) {
-            self.decision(session).await
+            self.decision(session, started, kept).await
         } else if header.method == Method::OPTIONS && header.raw_path() == b"*" {
             Response::new(Bytes::new())
         } else {
@@ -72,22 +102,40 @@ impl Decisions {
         reply::send(session, answer).await
     }
 
-    async fn decision(&self, session: &mut ServerSession) -> Response<Bytes> {
+    async fn decision(
+        &self,
+        session: &mut ServerSession,
+        started: Instant,
+        kept: &mut Option<Kept>,
+    ) -> Response<Bytes> {
         let Entry {
             request, client, ..
         } = translate::enter(session, &self.settings, Reading::Decision);
         let request = match request {
             Ok(request) => request,
-            Err(rejection) => return reply::rejected(rejection),
+            Err(rejection) => {
+                self.observer.rejected();
+                return reply::rejected(rejection);
+            }
+        };
+        let mut keep = |request, decision| {
+            let took = self.observer.decided(&decision, started);
+            *kept = Some(Kept {
+                request,
+                decision,
+                took,
+            });
         };
         let matched = self.engine.find(&request);
         if !matched.needs_body() {
             let headers = &session.req_header().headers;
             let view = translate::view(&request, headers, client, None);
             let decision = self.engine.decide(matched, &view).await;
-            return decision
+            let answer = decision
                 .answer(&view)
                 .unwrap_or_else(|| self.granted(&decision, headers));
+            keep(request, decision);
+            return answer;
         }
         let headers = session.req_header().headers.clone();
         let body = SessionBody::new(
@@ -97,9 +145,11 @@ impl Decisions {
         );
         let view = translate::view(&request, &headers, client, Some(&body));
         let decision = self.engine.decide(matched, &view).await;
-        decision
+        let answer = decision
             .answer(&view)
-            .unwrap_or_else(|| self.granted(&decision, &headers))
+            .unwrap_or_else(|| self.granted(&decision, &headers));
+        keep(request, decision);
+        answer
     }
 
     /// 200 with an empty body and the headers that the pipeline set.

@@ -11,6 +11,8 @@ mod ext_authz;
 mod forward;
 mod grpc;
 mod head;
+mod metrics;
+mod observe;
 mod proxy;
 mod refusal;
 mod reply;

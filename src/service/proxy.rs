@@ -2,6 +2,7 @@
 
 use super::body::{Purpose, SessionBody};
 use super::forward::{self, Broken};
+use super::observe::{Observer, Verdict};
 use super::translate::{self, Cleaned, Entry, Reading, Settings};
 use super::upstream::{Peers, Tries, is_grpc};
 use super::{grpc, reply};
@@ -19,7 +20,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Everything about one request. Nothing is taken out of it in phases that run once a try.
 #[derive(Debug, Default)]
@@ -31,6 +32,12 @@ pub(super) struct Exchange {
     /// What the client's answer must say of cross-origin requests.
     cors: Option<HeaderMap>,
     tries: Tries,
+    /// When the request's head was complete.
+    started: Option<Instant>,
+    /// How long the decision took.
+    decided: Duration,
+    /// When the last try was sent to the upstream.
+    sent: Option<Instant>,
 }
 
 /// The application behind the proxy's door.
@@ -39,14 +46,21 @@ pub(super) struct Proxy {
     engine: Engine,
     settings: Arc<Settings>,
     peers: Arc<Peers>,
+    observer: Observer,
 }
 
 impl Proxy {
-    pub(super) fn new(engine: Engine, settings: Arc<Settings>, peers: Arc<Peers>) -> Proxy {
+    pub(super) fn new(
+        engine: Engine,
+        settings: Arc<Settings>,
+        peers: Arc<Peers>,
+        observer: Observer,
+    ) -> Proxy {
         Proxy {
             engine,
             settings,
             peers,
+            observer,
         }
     }
 
@@ -179,6 +193,7 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+        ctx.started = Some(Instant::now());
         ctx.entry = Some(translate::enter(
             session.as_mut(),
             &self.settings,
@@ -210,12 +225,15 @@ impl ProxyHttp for Proxy {
         let decided = match request {
             Ok(request) => self.decide(session, request, *client).await,
             Err(rejection) => {
+                self.observer.rejected();
                 let answer = reply::rejected(*rejection);
                 ctx.answer(session, answer).await?;
                 return Ok(true);
             }
         };
         let upgrade = *upgrade;
+        let since = ctx.started.unwrap_or_else(Instant::now);
+        ctx.decided = self.observer.decided(&decided.decision, since);
         ctx.decision = Some(decided.decision);
         ctx.body = decided.body;
         match decided.answer {
@@ -303,7 +321,9 @@ impl ProxyHttp for Proxy {
         if ctx.body.is_some() {
             upstream_request.remove_header(&EXPECT);
         }
-        apply(granted.grant, upstream_request, self.settings.underscores)
+        apply(granted.grant, upstream_request, self.settings.underscores)?;
+        ctx.sent = Some(Instant::now());
+        Ok(())
     }
 
     /// A body that was read for the decision goes out in one piece, in place of Pingora's copy of its end.
@@ -340,6 +360,11 @@ impl ProxyHttp for Proxy {
         if response.status != StatusCode::SWITCHING_PROTOCOLS {
             headers::clean_answer(&mut CleanedAnswer(response));
         }
+        if let (Some(sent), Some(decision)) = (ctx.sent, &ctx.decision)
+            && let Some(rule) = decision.rule()
+        {
+            rule.meter.upstream(sent.elapsed());
+        }
         if let Some(cors) = &ctx.cors {
             reply::add_cors_to(response, cors)?;
         }
@@ -365,6 +390,23 @@ impl ProxyHttp for Proxy {
             error_code: code,
             can_reuse_downstream: false,
         }
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Exchange) {
+        let Some(started) = ctx.started else { return };
+        let request = ctx
+            .entry
+            .as_ref()
+            .and_then(|entry| entry.request.as_ref().ok());
+        let verdict = request
+            .zip(ctx.decision.as_ref())
+            .map(|(request, decision)| Verdict {
+                request,
+                decision,
+                took: ctx.decided,
+            });
+        self.observer
+            .finished(session.as_downstream(), started, verdict);
     }
 
     /// Pingora's error lines carry the start of the raw request, credentials included.

@@ -6,6 +6,8 @@ use super::decisions::Decisions;
 use super::door::{Allowance, Door, Watcher};
 use super::ext_authz::ExtAuthz;
 use super::head::HeadLimits;
+use super::metrics::MetricsPage;
+use super::observe::{Connections, Entrance, Observer};
 use super::proxy::Proxy;
 use super::refusal::Refused;
 use super::tls::{self, NoHandshake, Tls, TlsError};
@@ -15,6 +17,7 @@ use crate::canonical::headers::UnderscoreHeaders;
 use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
 use crate::config::{self, Config, ExtAuthzListener, Listener};
 use crate::engine::Engine;
+use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
@@ -51,9 +54,13 @@ pub fn serve(
     config: &Config,
     engine: Engine,
     shown: Shown,
+    telemetry: &Telemetry,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), ListenError> {
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Open {
+        count: Arc::new(AtomicUsize::new(0)),
+        telemetry: telemetry.clone(),
+    };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
     server.bootstrap();
     let conf = server.configuration.clone();
@@ -75,6 +82,7 @@ pub fn serve(
     if let Some(watch) = tls::Watch::over(certificates) {
         server.add_service(alone("tls", watch));
     }
+    server.add_service(metrics_service(config, &open)?);
     watch_phases(
         &server,
         open,
@@ -92,6 +100,13 @@ fn alone<S>(name: &str, service: S) -> GenBackgroundService<S> {
     let mut service = background_service(name, service);
     service.threads = Some(1);
     service
+}
+
+/// What all listeners report to.
+struct Open {
+    /// Connections of all listeners together, for the end of the process.
+    count: Arc<AtomicUsize>,
+    telemetry: Telemetry,
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -115,7 +130,7 @@ fn proxy_service(
     conf: &Arc<ServerConf>,
     engine: Engine,
     peers: Arc<Peers>,
-    open: &Arc<AtomicUsize>,
+    open: &Open,
 ) -> Result<Service<Door<pingora_proxy::HttpProxy<Proxy>, Watch>>, ListenError> {
     let listener = &config.serve.proxy;
     let forwarded = match listener.trust_forwarded_headers {
@@ -123,7 +138,8 @@ fn proxy_service(
         config::TrustForwarded::FromTrustedProxies => Forwarded::Honoured,
     };
     let settings = settings(config, listener, forwarded);
-    let mut app = http_proxy(conf, Proxy::new(engine, settings, peers));
+    let observer = Observer::new(&open.telemetry, Entrance::Proxy);
+    let mut app = http_proxy(conf, Proxy::new(engine, settings, peers, observer));
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(listener.timeout.keepalive);
@@ -154,15 +170,16 @@ fn api_service(
     config: &Config,
     engine: Engine,
     shown: Shown,
-    open: &Arc<AtomicUsize>,
+    open: &Open,
 ) -> Result<Service<Door<Decisions, Watch>>, ListenError> {
     let listener = &config.serve.api.listener;
     let settings = settings(config, listener, Forwarded::Honoured);
+    let observer = Observer::new(&open.telemetry, Entrance::Api);
     let api = Api::new(shown);
     open_listener(
         "serve.api",
         listener,
-        Decisions::new(engine, settings, api, h2_options(listener)),
+        Decisions::new(engine, settings, api, h2_options(listener), observer),
         open,
     )
 }
@@ -171,7 +188,7 @@ fn ext_authz_service(
     config: &Config,
     listener: &ExtAuthzListener,
     engine: Engine,
-    open: &Arc<AtomicUsize>,
+    open: &Open,
 ) -> Result<Service<Door<ExtAuthz, Watch>>, ListenError> {
     let listener = Listener {
         address: listener.address.clone(),
@@ -185,8 +202,25 @@ fn ext_authz_service(
         explain: config::Explain::Off,
     };
     let settings = settings(config, &listener, Forwarded::Honoured);
-    let app = ExtAuthz::new(engine, settings);
+    let observer = Observer::new(&open.telemetry, Entrance::ExtAuthz);
+    let app = ExtAuthz::new(engine, settings, observer);
     open_listener("serve.ext_authz", &listener, app, open)
+}
+
+/// Bounded like the API, whatever else is configured: the page is for one reader.
+fn metrics_service(
+    config: &Config,
+    open: &Open,
+) -> Result<Service<Door<MetricsPage, Watch>>, ListenError> {
+    let page = MetricsPage::new(&open.telemetry, &config.serve.metrics.path);
+    let listener = Listener {
+        address: config.serve.metrics.address.clone(),
+        tls: None,
+        cors: None,
+        threads: 1,
+        ..config.serve.api.listener.clone()
+    };
+    open_listener("serve.prometheus", &listener, page, open)
 }
 
 fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<Settings> {
@@ -239,7 +273,7 @@ fn open_listener<A>(
     key: &'static str,
     listener: &Listener,
     app: A,
-    open: &Arc<AtomicUsize>,
+    open: &Open,
 ) -> Result<Service<Door<A, Watch>>, ListenError>
 where
     A: pingora_core::apps::HttpServerApp + Send + Sync + 'static,
@@ -257,7 +291,8 @@ where
         tls.transpose()?,
         Watch {
             listener: key,
-            open: open.clone(),
+            open: open.count.clone(),
+            connections: Connections::new(&open.telemetry, key),
         },
         allowance(listener),
     );
@@ -300,23 +335,28 @@ fn probe(address: &str) -> io::Result<()> {
 pub(super) struct Watch {
     listener: &'static str,
     open: Arc<AtomicUsize>,
+    connections: Connections,
 }
 
 impl Watcher for Watch {
     fn refused(&self, peer: Option<SocketAddr>, why: Refused) {
+        self.connections.refused(why.label());
         tracing::info!(target: "doorward::access", listener = self.listener, ?peer, status = why.status(), reason = why.label(), "refused before a request");
     }
 
     fn not_encrypted(&self, peer: Option<SocketAddr>, why: NoHandshake) {
+        self.connections.refused(why.label());
         tracing::info!(target: "doorward::access", listener = self.listener, ?peer, reason = why.label(), "no TLS");
     }
 
     fn opened(&self) {
         self.open.fetch_add(1, Ordering::Relaxed);
+        self.connections.opened();
     }
 
     fn closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
+        self.connections.closed();
     }
 }
 
@@ -347,7 +387,7 @@ impl ShutdownSignalWatch for Signals {
 /// when the last one is done.
 fn watch_phases(
     server: &Server,
-    open: Arc<AtomicUsize>,
+    open: Open,
     most: Duration,
     on_running: impl FnOnce() + Send + 'static,
 ) {
@@ -367,10 +407,11 @@ fn watch_phases(
             }
         }
         let end = Instant::now() + most;
-        while open.load(Ordering::Relaxed) > 0 && Instant::now() < end {
+        while open.count.load(Ordering::Relaxed) > 0 && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }
-        tracing::info!(cut_off = open.load(Ordering::Relaxed), "stopped");
+        tracing::info!(cut_off = open.count.load(Ordering::Relaxed), "stopped");
+        open.telemetry.logs.flush();
         std::process::exit(0);
     });
 }

@@ -6,6 +6,7 @@
 mod grpc;
 mod translate;
 
+use super::observe::{Observer, Verdict};
 use super::translate::Settings;
 use crate::engine::Engine;
 use crate::pipeline::{BodySource, Denial, RequestView};
@@ -19,6 +20,7 @@ use pingora_core::apps::{
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
+use std::time::Instant;
 use translate::Asked;
 
 const CHECK: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
@@ -27,16 +29,18 @@ const CHECK: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
 pub(super) struct ExtAuthz {
     engine: Engine,
     settings: Arc<Settings>,
+    observer: Observer,
     options: HttpServerOptions,
 }
 
 impl ExtAuthz {
-    pub(super) fn new(engine: Engine, settings: Arc<Settings>) -> ExtAuthz {
+    pub(super) fn new(engine: Engine, settings: Arc<Settings>, observer: Observer) -> ExtAuthz {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         ExtAuthz {
             engine,
             settings,
+            observer,
             options,
         }
     }
@@ -53,8 +57,12 @@ impl ExtAuthz {
     async fn check(&self, asked: Asked) -> CheckResponse {
         let request = match &asked.request {
             Ok(request) => request,
-            Err(rejection) => return translate::rejected(*rejection),
+            Err(rejection) => {
+                self.observer.rejected();
+                return translate::rejected(*rejection);
+            }
         };
+        let started = Instant::now();
         let matched = self.engine.find(request);
         let view = RequestView {
             canonical: request,
@@ -66,6 +74,12 @@ impl ExtAuthz {
                 .then_some(&asked.body as &dyn BodySource),
         };
         let decision = self.engine.decide(matched, &view).await;
+        let verdict = Verdict {
+            request,
+            decision: &decision,
+            took: self.observer.decided(&decision, started),
+        };
+        self.observer.report_decision(verdict, &asked.headers);
         match decision.answer(&view) {
             Some(answer) => translate::denied(&decision, answer),
             None => translate::granted(&decision, &asked),

@@ -1,59 +1,33 @@
 //! What the log must not show: everything that carries a credential in this configuration.
 
 use crate::config::{Log, SensitiveValues};
-use arc_swap::ArcSwap;
-use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use crate::telemetry::CredentialHeaders;
 use http::{HeaderName, HeaderValue};
-use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
-
-/// The reference's list is the first four; the others carry credentials wherever they are used.
-const ALWAYS: [HeaderName; 11] = [
-    AUTHORIZATION,
-    COOKIE,
-    SET_COOKIE,
-    HeaderName::from_static("x-session-token"),
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("authentication-info"),
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-auth-token"),
-    HeaderName::from_static("x-csrf-token"),
-    HeaderName::from_static("x-forwarded-access-token"),
-    HeaderName::from_static("x-amz-security-token"),
-];
 
 /// Which headers are replaced by a text. Queries are left out as a whole.
 #[derive(Debug)]
 pub struct Redaction {
     sensitive: SensitiveValues,
     text: String,
-    headers: ArcSwap<HashSet<HeaderName>>,
+    credentials: Arc<CredentialHeaders>,
 }
 
 impl Redaction {
-    pub fn new(config: &Log) -> Redaction {
-        let configured = config
-            .additional_redacted_headers
-            .iter()
-            .filter_map(|name| name.parse().ok());
+    pub(super) fn new(config: &Log) -> Redaction {
+        let credentials = CredentialHeaders::default();
+        credentials.learn_names(&config.additional_redacted_headers);
         Redaction {
             sensitive: config.leak_sensitive_values,
             text: config.redaction_text.clone(),
-            headers: ArcSwap::from_pointee(ALWAYS.into_iter().chain(configured).collect()),
+            credentials: Arc::new(credentials),
         }
     }
 
-    /// Learns from settings of handlers which headers carry credentials: `token_from.header`, and `forward_http_headers`, which a
-    /// session store is told because a session may be in them. Nothing is ever unlearnt.
-    pub fn learn(&self, settings: &Value) {
-        let mut found = HashSet::new();
-        collect(settings, &mut found);
-        let known = self.headers.load();
-        if found.iter().any(|name| !known.contains(name)) {
-            found.extend(known.iter().cloned());
-            self.headers.store(Arc::new(found));
-        }
+    /// The headers that are left out; who builds handlers adds to them.
+    pub fn credentials(&self) -> &Arc<CredentialHeaders> {
+        &self.credentials
     }
 
     pub(super) fn shows_everything(&self) -> bool {
@@ -68,7 +42,7 @@ impl Redaction {
     pub(super) fn headers(&self) -> Covered {
         Covered(match self.sensitive {
             SensitiveValues::Shown => None,
-            SensitiveValues::Redacted => Some(self.headers.load_full()),
+            SensitiveValues::Redacted => Some(self.credentials.names()),
         })
     }
 }
@@ -112,61 +86,9 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|part| part == what)
 }
 
-fn collect(settings: &Value, found: &mut HashSet<HeaderName>) {
-    match settings {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match name.as_str() {
-                    "token_from" => found.extend(member.get("header").and_then(header)),
-                    "forward_http_headers" => {
-                        found.extend(member.as_array().into_iter().flatten().filter_map(header));
-                    }
-                    _ => collect(member, found),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn header(name: &Value) -> Option<HeaderName> {
-    name.as_str()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    fn redaction(leak: bool) -> Redaction {
-        let config = json!({
-            "level": "info", "format": "text", "leak_sensitive_values": leak, "redaction_text": "…", "sample_ratio": 1.0, "subject": "shown",
-            "additional_redacted_headers": ["X-Mine", "not a name"],
-        });
-        Redaction::new(&serde_json::from_value(config).unwrap())
-    }
-
-    fn covered(redaction: &Redaction, name: &str) -> bool {
-        redaction.headers().covers(&name.parse().unwrap())
-    }
-
-    #[test]
-    fn what_carries_a_credential_somewhere_in_the_configuration_is_covered() {
-        let redaction = redaction(false);
-        assert!(covered(&redaction, "Authorization") && covered(&redaction, "x-mine"));
-        assert!(!covered(&redaction, "x-token") && !covered(&redaction, "user-agent"));
-        redaction.learn(&json!({ "jwt": { "config": { "token_from": { "header": "X-Token" } } } }));
-        redaction.learn(&json!([{ "config": { "forward_http_headers": ["X-Session"] } }]));
-        redaction.learn(&json!({ "token_from": { "cookie": "x" } }));
-        assert!(covered(&redaction, "x-token") && covered(&redaction, "x-session"));
-        assert!(covered(&redaction, "cookie"));
-    }
-
-    #[test]
-    fn only_the_named_switch_uncovers() {
-        assert!(!covered(&redaction(true), "authorization"));
-    }
 
     #[test]
     fn a_location_loses_query_fragment_and_password() {

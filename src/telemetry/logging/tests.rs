@@ -84,6 +84,7 @@ fn access<'a>(request_headers: &'a HeaderMap, response_headers: &'a HeaderMap) -
 fn an_access_line_has_the_reference_s_fields_and_no_secrets() {
     let (logs, memory) = logs(json!({}));
     logs.redaction()
+        .credentials()
         .learn(&json!({ "token_from": { "header": "X-Token" } }));
     let request = request_headers();
     let mut response = HeaderMap::new();

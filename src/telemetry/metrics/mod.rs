@@ -10,12 +10,14 @@ mod family;
 mod process;
 mod requests;
 mod rules;
+mod steps;
 mod text;
 
 pub use cells::{Age, Counter, Gauge, Histogram};
 pub use family::Family;
 pub use requests::{Known, RequestMeter};
 pub use rules::RuleMeter;
+pub use steps::StepMeter;
 pub use text::CONTENT_TYPE;
 
 use crate::config::RequestPaths;
@@ -172,6 +174,15 @@ impl Metrics {
     /// The counters of a rule, kept in it.
     pub fn rule(&self, id: &Arc<str>) -> Arc<RuleMeter> {
         self.rules.meter(id)
+    }
+
+    /// The clock of a handler that waits.
+    pub fn step(&self, stage: &'static str, handler: &Arc<str>) -> StepMeter {
+        StepMeter {
+            stage,
+            handler: handler.clone(),
+            times: self.handlers.with([stage, handler]),
+        }
     }
 
     /// The counters of requests that no single rule matched.

@@ -1,0 +1,83 @@
+//! The metrics listener: one page, for Prometheus.
+
+use super::reply;
+use crate::telemetry::metrics::CONTENT_TYPE;
+use crate::telemetry::{Metrics, Telemetry};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
+};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use std::sync::Arc;
+
+/// Where the page is, whatever the configuration says; dashboards and scrapers expect it here.
+const USUAL_PATH: &str = "/metrics";
+
+/// Serves the page at the configured path and at the usual one, and nothing else.
+pub(super) struct MetricsPage {
+    metrics: Arc<Metrics>,
+    path: String,
+    options: HttpServerOptions,
+}
+
+impl MetricsPage {
+    pub(super) fn new(telemetry: &Telemetry, path: &str) -> MetricsPage {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        MetricsPage {
+            metrics: telemetry.metrics.clone(),
+            path: path.to_owned(),
+            options,
+        }
+    }
+
+    fn answer(&self, session: &ServerSession) -> Response<Bytes> {
+        let header = session.req_header();
+        let path = header
+            .raw_path()
+            .split(|&b| b == b'?')
+            .next()
+            .unwrap_or_default();
+        let is_page = path == self.path.as_bytes() || path == USUAL_PATH.as_bytes();
+        let (status, text) = match header.method {
+            _ if !is_page => (StatusCode::NOT_FOUND, String::new()),
+            Method::GET | Method::HEAD => (StatusCode::OK, self.metrics.render()),
+            _ => (StatusCode::METHOD_NOT_ALLOWED, String::new()),
+        };
+        let mut answer = Response::new(Bytes::from(text));
+        *answer.status_mut() = status;
+        if status == StatusCode::OK {
+            let kind = HeaderValue::from_static(CONTENT_TYPE);
+            answer.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        answer
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for MetricsPage {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !matches!(session.read_request().await, Ok(true)) {
+            return None;
+        }
+        if *shutdown.borrow() {
+            session.set_keepalive(None);
+        }
+        let answer = self.answer(&session);
+        reply::send(&mut session, answer).await.ok()?;
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok().flatten()?;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}

@@ -1,0 +1,230 @@
+//! What a door notes of each request: counts, times, and its lines in the log.
+
+use crate::canonical;
+use crate::engine::{Decision, Refused};
+use crate::telemetry::Telemetry;
+use crate::telemetry::logging::{Access, Decided, Denied};
+use crate::telemetry::metrics::{Counter, Gauge, Histogram, Known, RequestMeter};
+use http::header::HOST;
+use pingora_core::protocols::http::ServerSession;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Where requests come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Entrance {
+    Proxy,
+    Api,
+    ExtAuthz,
+}
+
+impl Entrance {
+    fn label(self) -> &'static str {
+        match self {
+            Entrance::Proxy => "proxy",
+            Entrance::Api => "api",
+            Entrance::ExtAuthz => "ext_authz",
+        }
+    }
+}
+
+/// Notes what happens at one door. Handles are made here, once.
+#[derive(Debug)]
+pub(super) struct Observer {
+    telemetry: Telemetry,
+    entrance: Entrance,
+    decisions: Arc<Histogram>,
+}
+
+/// What was decided on a request, how quickly.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Verdict<'a> {
+    pub request: &'a canonical::Request,
+    pub decision: &'a Decision,
+    pub took: Duration,
+}
+
+impl Observer {
+    pub(super) fn new(telemetry: &Telemetry, entrance: Entrance) -> Observer {
+        Observer {
+            telemetry: telemetry.clone(),
+            entrance,
+            decisions: telemetry.metrics.decisions.with([entrance.label()]),
+        }
+    }
+
+    /// Counts a decision, and says how long it took.
+    pub(super) fn decided(&self, decision: &Decision, started: Instant) -> Duration {
+        let took = started.elapsed();
+        self.decisions.observe(took);
+        let meter = match decision.rule() {
+            Some(rule) => &rule.meter,
+            None => self.telemetry.metrics.no_rule(),
+        };
+        match &decision.outcome {
+            Ok(_) => meter.granted(),
+            Err(refused) => meter.denied(refused.denial().reason.label()),
+        }
+        took
+    }
+
+    /// Counts a request that could not be understood, on which nothing was decided.
+    pub(super) fn rejected(&self) {
+        let reason = crate::pipeline::Reason::BadRequest.label();
+        self.telemetry.metrics.no_rule().denied(reason);
+    }
+
+    /// Writes the line of a decision that has no request of its own to be reported with.
+    pub(super) fn report_decision(&self, verdict: Verdict<'_>, headers: &http::HeaderMap) {
+        let refused = verdict.decision.outcome.as_ref().err();
+        let status = refused.map_or(200, |refused| refused.denial().status().as_u16());
+        if self.telemetry.logs.samples(status) {
+            self.decision_line(verdict, headers);
+        }
+    }
+
+    /// Counts a request that was answered, or ended otherwise, and writes its lines.
+    pub(super) fn finished(
+        &self,
+        session: &ServerSession,
+        started: Instant,
+        verdict: Option<Verdict<'_>>,
+    ) {
+        let took = started.elapsed();
+        let header = session.req_header();
+        let written = session.response_written();
+        let status = written.map_or(0, |written| written.status.as_u16());
+        let known = match verdict {
+            Some(Verdict { decision, .. }) if decision.rule().is_none() => Known::Unmatched,
+            None if status == 404 || status == 400 => Known::Unmatched,
+            Some(_) | None => Known::Matched,
+        };
+        if let Some(meter) = self.requests() {
+            meter.observe(&header.method, header.raw_path(), status, took, known);
+        }
+        if !self.telemetry.logs.samples(status) || self.is_health_check(header.raw_path()) {
+            return;
+        }
+        if let Some(verdict) = verdict {
+            self.decision_line(verdict, &header.headers);
+        }
+        let tls = session
+            .digest()
+            .is_some_and(|digest| digest.ssl_digest.is_some());
+        let authority = header.uri.authority().map(|authority| authority.as_str());
+        self.telemetry.logs.access(&Access {
+            remote: session
+                .client_addr()
+                .and_then(|addr| addr.as_inet().copied()),
+            method: header.method.as_str(),
+            scheme: if tls { "https" } else { "http" },
+            host: header
+                .headers
+                .get(HOST)
+                .map(|host| host.as_bytes())
+                .or(authority.map(str::as_bytes))
+                .unwrap_or_default(),
+            target: header.raw_path(),
+            request_headers: &header.headers,
+            status,
+            size: u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX),
+            response_headers: written.map(|written| &written.headers),
+            took,
+            trace: None,
+        });
+    }
+
+    fn requests(&self) -> Option<&RequestMeter> {
+        match self.entrance {
+            Entrance::Proxy => Some(&self.telemetry.metrics.proxy),
+            Entrance::Api => Some(&self.telemetry.metrics.api),
+            Entrance::ExtAuthz => None,
+        }
+    }
+
+    /// Probes come every few seconds and say nothing.
+    fn is_health_check(&self, target: &[u8]) -> bool {
+        self.entrance == Entrance::Api && matches!(target, b"/health/alive" | b"/health/ready")
+    }
+
+    fn decision_line(&self, verdict: Verdict<'_>, headers: &http::HeaderMap) {
+        let Verdict {
+            request, decision, ..
+        } = verdict;
+        let (subject, denied) = match &decision.outcome {
+            Ok(grant) => (Some(&**grant.subject()), None),
+            Err(refused) => (subject(refused), Some(denied(refused))),
+        };
+        self.telemetry.logs.decision(&Decided {
+            door: self.entrance.label(),
+            method: request.method(),
+            scheme: request.scheme().as_str(),
+            host: request.host(),
+            path: request.raw_path(),
+            request_headers: headers,
+            rule: decision.rule().map(|rule| &*rule.id),
+            subject,
+            took: verdict.took,
+            denied,
+            trace: None,
+        });
+    }
+}
+
+fn subject(refused: &Refused) -> Option<&str> {
+    match refused {
+        Refused::Unmatched(_) => None,
+        Refused::ByRule(refusal) => refusal.subject.as_deref(),
+    }
+}
+
+fn denied(refused: &Refused) -> Denied<'_> {
+    let denial = refused.denial();
+    let (stage, handler) = match refused {
+        Refused::Unmatched(_) => (None, None),
+        Refused::ByRule(refusal) => (Some(refusal.stage.label()), refusal.handler.as_deref()),
+    };
+    Denied {
+        status: denial.status(),
+        message: &denial.message,
+        explanation: denial.explanation.as_deref(),
+        reason: denial.reason.label(),
+        stage,
+        handler,
+    }
+}
+
+/// What is counted of one listener's connections.
+#[derive(Debug)]
+pub(super) struct Connections {
+    listener: &'static str,
+    open: Arc<Gauge>,
+    total: Arc<Counter>,
+    telemetry: Telemetry,
+}
+
+impl Connections {
+    pub(super) fn new(telemetry: &Telemetry, listener: &'static str) -> Connections {
+        Connections {
+            listener,
+            open: telemetry.metrics.connections.with([listener]),
+            total: telemetry.metrics.connections_total.with([listener]),
+            telemetry: telemetry.clone(),
+        }
+    }
+
+    pub(super) fn opened(&self) {
+        self.open.add(1);
+        self.total.increment();
+    }
+
+    pub(super) fn closed(&self) {
+        self.open.add(-1);
+    }
+
+    /// Rare enough for a lookup: what is refused here costs a connection.
+    pub(super) fn refused(&self, reason: &'static str) {
+        let labels = [self.listener, reason];
+        self.telemetry.metrics.refused.with(labels).increment();
+    }
+}
