@@ -1,8 +1,7 @@
 //! The composition root: the one place that knows every module.
 
-use crate::clients::Clients;
-use crate::clients::http::Http;
-use crate::clients::jwks::{KeySets, Patience, SigningRing};
+use crate::clients::jwks::{Patience, SigningRing};
+use crate::clients::{self, Clients};
 use crate::config::{self, Config, HandlerKind, Place, Problem, Problems};
 use crate::engine::Engine;
 use crate::reload;
@@ -26,7 +25,7 @@ pub enum StartError {
     #[error("{0}")]
     Rules(#[from] reload::StartError),
     #[error("outgoing calls can't be set up: {0}")]
-    Clients(#[from] crate::clients::http::SetupError),
+    Clients(#[from] clients::SetupError),
     #[error("{0}")]
     Listen(#[from] ListenError),
     #[error("{0}")]
@@ -67,17 +66,17 @@ fn serve_rules(
     telemetry: &Telemetry,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
-    let clients = Arc::new(Clients {
-        metrics: telemetry.metrics.clone(),
-        credentials: telemetry.logs.redaction().credentials().clone(),
-        ..Clients::default()
-    });
+    let settings = clients::Settings::of(&config.http, &config.cache);
+    let clients = Arc::new(Clients::new(settings, None)?.observed(
+        telemetry.metrics.clone(),
+        telemetry.logs.redaction().credentials().clone(),
+    ));
     let live = Arc::new(Live::new(Snapshot::empty()));
     let board = Arc::new(Board::default());
     let current = Arc::new(ArcSwap::from_pointee(config.clone()));
     let shown = Shown {
         board: board.clone(),
-        rings: rings(current.clone(), board.clone())?,
+        rings: rings(current.clone(), board.clone(), clients.clone()),
         expose_rules: config.serve.api.expose_rules,
     };
     reload::start(reload::Setup {
@@ -107,9 +106,9 @@ fn telemetry(config: &Config) -> Telemetry {
 fn rings(
     config: Arc<ArcSwap<Config>>,
     board: Arc<Board>,
-) -> Result<service::SigningRings, StartError> {
-    let key_sets = KeySets::new(Arc::new(Http::new(Default::default(), None)?));
-    Ok(Arc::new(move || {
+    clients: Arc<Clients>,
+) -> service::SigningRings {
+    Arc::new(move || {
         let config = config.load_full();
         let report = board.read();
         let global = config.handlers.global(HandlerKind::Mutator, "id_token");
@@ -123,13 +122,14 @@ fn rings(
             .map(str::to_owned)
             .collect();
         let ring = |url: String| -> Option<SigningRing> {
-            key_sets
+            clients
+                .key_sets
                 .signing(&url, Patience::default())
                 .inspect_err(|error| tracing::warn!(url, %error, "a key set can't be published"))
                 .ok()
         };
         urls.into_iter().filter_map(ring).collect()
-    }))
+    })
 }
 
 /// A configuration and its rules, looked at without serving.
@@ -184,8 +184,10 @@ pub fn inspect(files: &[PathBuf]) -> Result<Inspected, Problems> {
             }
         }
     }
-    let clients = Arc::new(Clients::default());
-    let compiled = compile::compile(&inspected.config, &inspected.rules, &clients, 1);
+    let settings = clients::Settings::of(&inspected.config.http, &inspected.config.cache);
+    let clients =
+        Clients::new(settings, None).map_err(|error| problem(String::new(), error.to_string()))?;
+    let compiled = compile::compile(&inspected.config, &inspected.rules, &Arc::new(clients), 1);
     for found in compiled.problems {
         let path = rule_path(found.index, &found.id);
         inspected.problems.push(problem(path, found.message));

@@ -3,6 +3,7 @@
 //! All caches share one budget, so that a configuration of many rules needs no arithmetic. A key is a SHA-256 over everything that
 //! can change the answer; what a cache holds is never enough to find out a credential.
 
+use super::remote::{BackendError, Portable, Remote};
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
@@ -94,6 +95,8 @@ impl Expiry<Key, Entry> for Life {
 #[derive(Clone)]
 pub struct Store {
     entries: moka::sync::Cache<Key, Entry>,
+    /// Shared with other processes.
+    remote: Option<Arc<Remote>>,
 }
 
 impl fmt::Debug for Store {
@@ -113,7 +116,18 @@ impl Store {
             .weigher(|_: &Key, entry: &Entry| entry.bytes)
             .expire_after(Life)
             .build();
-        Store { entries }
+        Store {
+            entries,
+            remote: None,
+        }
+    }
+
+    /// The same, shared with other processes through the Redis at that URL.
+    pub fn shared(max_bytes: u64, url: &str) -> Result<Store, BackendError> {
+        Ok(Store {
+            remote: Some(Arc::new(Remote::open(url)?)),
+            ..Store::new(max_bytes)
+        })
     }
 
     /// Bytes that are held, roughly.
@@ -134,8 +148,18 @@ impl Store {
 /// One kind of entries. Keys of different caches must be built with different domains.
 pub struct Cache<V> {
     store: Store,
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
     kind: PhantomData<fn() -> V>,
+}
+
+impl<V> Clone for Cache<V> {
+    fn clone(&self) -> Cache<V> {
+        Cache {
+            store: self.store.clone(),
+            counters: self.counters.clone(),
+            kind: PhantomData,
+        }
+    }
 }
 
 impl<V> fmt::Debug for Cache<V> {
@@ -147,10 +171,10 @@ impl<V> fmt::Debug for Cache<V> {
 }
 
 impl<V: Send + Sync + 'static> Cache<V> {
-    pub fn new(store: Store) -> Cache<V> {
+    pub fn new(store: Store, counters: Arc<Counters>) -> Cache<V> {
         Cache {
             store,
-            counters: Counters::default(),
+            counters,
             kind: PhantomData,
         }
     }
@@ -178,6 +202,31 @@ impl<V: Send + Sync + 'static> Cache<V> {
         self.counters.inserts.fetch_add(1, Ordering::Relaxed);
         let bytes = u32::try_from(bytes.saturating_add(OVERHEAD)).unwrap_or(u32::MAX);
         self.store.entries.insert(key, Entry { value, bytes, life });
+    }
+
+    /// The same for values that other processes may have found out.
+    pub async fn find(&self, key: &Key) -> Option<Arc<V>>
+    where
+        V: Portable,
+    {
+        if let Some(known) = self.get(key) {
+            return Some(known);
+        }
+        let (bytes, life) = self.store.remote.as_ref()?.get(key).await?;
+        let value = Arc::new(V::read(&bytes)?);
+        self.put(*key, value.clone(), bytes.len() * 3, life);
+        Some(value)
+    }
+
+    /// Keeps `value` here and for other processes.
+    pub fn share(&self, key: Key, value: Arc<V>, bytes: usize, life: Duration)
+    where
+        V: Portable,
+    {
+        if let Some(remote) = &self.store.remote {
+            remote.put(key, &value.write(), life);
+        }
+        self.put(key, value, bytes, life);
     }
 
     pub fn remove(&self, key: &Key) {
@@ -263,7 +312,7 @@ mod tests {
     }
 
     fn cache(max_bytes: u64) -> Cache<String> {
-        Cache::new(Store::new(max_bytes))
+        Cache::new(Store::new(max_bytes), Arc::default())
     }
 
     #[test]
@@ -296,7 +345,7 @@ mod tests {
         let cache = cache(1 << 20);
         cache.put(key("a"), Arc::new(String::new()), 0, Duration::ZERO);
         assert_eq!(cache.get(&key("a")), None);
-        let none = Cache::<String>::new(Store::new(0));
+        let none = Cache::<String>::new(Store::new(0), Arc::default());
         none.put(key("a"), Arc::new(String::new()), 0, Duration::from_secs(1));
         none.store.settle();
         assert_eq!(none.get(&key("a")), None);
@@ -305,8 +354,8 @@ mod tests {
     #[test]
     fn the_budget_bounds_all_caches_together() {
         let store = Store::new(100_000);
-        let one = Cache::<String>::new(store.clone());
-        let two = Cache::<u64>::new(store.clone());
+        let one = Cache::<String>::new(store.clone(), Arc::default());
+        let two = Cache::<u64>::new(store.clone(), Arc::default());
         for n in 0..10_000_u64 {
             let life = Duration::from_secs(60);
             one.put(
@@ -325,8 +374,8 @@ mod tests {
     #[test]
     fn an_entry_of_another_kind_is_not_found() {
         let store = Store::new(1 << 20);
-        let one = Cache::<String>::new(store.clone());
-        let two = Cache::<u64>::new(store);
+        let one = Cache::<String>::new(store.clone(), Arc::default());
+        let two = Cache::<u64>::new(store, Arc::default());
         one.put(key("a"), Arc::new(String::new()), 1, Duration::from_secs(1));
         assert_eq!(two.get(&key("a")), None);
     }

@@ -108,14 +108,10 @@ pub fn read_once(config: &Config) -> Result<Vec<Result<Vec<Arc<Rule>>, String>>,
 
 /// A client for rule documents, which may be larger than what handlers get to see.
 fn calls(config: &Config) -> Result<Arc<Http>, StartError> {
-    let certificate = config.http.client_certificate.clone();
     let settings = crate::clients::http::Settings {
         max_response_bytes: crate::rules::source::MAX_BYTES,
         ca: config.http.ca.clone(),
-        client_certificate: certificate.map(|file| crate::clients::http::ClientCertificate {
-            certificate: file.clone(),
-            key: file,
-        }),
+        client_certificate: config.http.client_certificate.clone(),
         ..Default::default()
     };
     Http::new(settings, None)

@@ -12,8 +12,10 @@ pub enum CallError {
     /// The server's certificate is not trusted; never tried again.
     #[error("cannot trust the certificate of {to}")]
     Certificate { to: String },
-    #[error("the answer of {to} broke off or is no HTTP")]
+    #[error("{to} hung up or does not speak HTTP")]
     Garbled { to: String },
+    #[error("the answer of {to} broke off")]
+    Truncated { to: String },
     #[error("the answer of {to} is too large")]
     TooLarge { to: String },
     /// Too many calls failed; the server is left alone for a moment.
@@ -31,6 +33,7 @@ impl CallError {
             CallError::Connect { .. } => "connect",
             CallError::Certificate { .. } => "certificate",
             CallError::Garbled { .. } => "garbled",
+            CallError::Truncated { .. } => "truncated",
             CallError::TooLarge { .. } => "too_large",
             CallError::Broken { .. } => "broken",
             CallError::Unusable { .. } => "unusable",
@@ -40,9 +43,10 @@ impl CallError {
     /// Whether another try could go better.
     pub(super) fn is_transient(&self) -> bool {
         match self {
-            CallError::Timeout { .. } | CallError::Connect { .. } | CallError::Garbled { .. } => {
-                true
-            }
+            CallError::Timeout { .. }
+            | CallError::Connect { .. }
+            | CallError::Garbled { .. }
+            | CallError::Truncated { .. } => true,
             CallError::Certificate { .. }
             | CallError::TooLarge { .. }
             | CallError::Broken { .. }
@@ -55,6 +59,7 @@ impl CallError {
         match self {
             CallError::Timeout { .. } | CallError::Connect { .. } => true,
             CallError::Garbled { .. }
+            | CallError::Truncated { .. }
             | CallError::Certificate { .. }
             | CallError::TooLarge { .. }
             | CallError::Broken { .. }
@@ -79,6 +84,15 @@ pub(super) fn classify(error: &reqwest::Error, to: &str) -> CallError {
         return CallError::Unusable { to };
     }
     CallError::Garbled { to }
+}
+
+/// The same for an error while an answer's body was read.
+pub(super) fn truncated(error: &reqwest::Error, to: &str) -> CallError {
+    let to = to.to_owned();
+    if error.is_timeout() {
+        return CallError::Timeout { to };
+    }
+    CallError::Truncated { to }
 }
 
 fn is_certificate_error(error: &reqwest::Error) -> bool {

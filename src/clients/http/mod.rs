@@ -16,7 +16,7 @@ pub use tls::{SetupError, install_crypto};
 use super::destination::Destination;
 use super::retry::{self, Retry};
 use bytes::{Bytes, BytesMut};
-use error::classify;
+use error::{classify, truncated};
 use http::{HeaderMap, Method, StatusCode};
 use std::collections::HashMap;
 use std::fmt;
@@ -45,14 +45,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// PEM file with authorities that are trusted besides the system's.
     pub ca: Option<PathBuf>,
-    pub client_certificate: Option<ClientCertificate>,
-}
-
-/// PEM files of the certificate that Doorward shows to servers that ask for one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
+    /// PEM file with a certificate and its key, shown to servers that ask for one.
+    pub client_certificate: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -291,7 +285,7 @@ impl Http {
             return Err(too_large());
         }
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| classify(&e, to))? {
+        while let Some(chunk) = response.chunk().await.map_err(|e| truncated(&e, to))? {
             if body.len() + chunk.len() > limit {
                 return Err(too_large());
             }

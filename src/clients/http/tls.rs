@@ -30,13 +30,11 @@ impl Tls {
         };
         let identity = match &settings.client_certificate {
             None => None,
-            Some(pair) => {
-                let mut pem = read(&pair.certificate)?;
-                pem.push(b'\n');
-                pem.extend_from_slice(&read(&pair.key)?);
+            Some(path) => {
+                let mut pem = read(path)?;
                 let identity = reqwest::Identity::from_pem(&pem);
                 zeroize::Zeroize::zeroize(&mut pem);
-                Some(identity.map_err(|e| unreadable(&pair.certificate, &e))?)
+                Some(identity.map_err(|e| unreadable(path, &e))?)
             }
         };
         Ok(Tls {

@@ -4,12 +4,14 @@
 //! it. A request waits only where no set at hand has its key, and then no longer than `jwks_max_wait`. Tokens with made-up key ids
 //! cause at most one fetch per URL and ten seconds.
 
+mod issuer;
 mod location;
 mod ring;
 mod source;
 #[cfg(test)]
 mod tests;
 
+pub use issuer::{Issuer, Metadata};
 pub use location::{BadLocation, Location};
 pub use ring::{FindError, KeyRing, SigningRing};
 pub use source::{Document, SigningSet, Source};
@@ -64,6 +66,7 @@ pub struct KeySets {
     pace: Pace,
     verifying: Shelf<KeySet>,
     signing: Shelf<SigningSet>,
+    issuers: Shelf<Metadata>,
 }
 
 type Shelf<D> = Mutex<HashMap<String, Arc<Source<D>>>>;
@@ -79,6 +82,7 @@ impl KeySets {
             pace,
             verifying: Mutex::default(),
             signing: Mutex::default(),
+            issuers: Mutex::default(),
         }
     }
 
@@ -99,6 +103,14 @@ impl KeySets {
     pub fn signing(&self, url: &str, patience: Patience) -> Result<SigningRing, BadLocation> {
         let source = self.source(&self.signing, url)?;
         Ok(SigningRing::new(source, patience))
+    }
+
+    /// The set that an issuer's metadata names, for verification.
+    pub fn issuer(&self, issuer: &str, patience: Patience) -> Result<Issuer, BadLocation> {
+        let base = issuer.trim_end_matches('/');
+        let url = format!("{base}/.well-known/openid-configuration");
+        let source = self.source(&self.issuers, &url)?;
+        Ok(Issuer::new(issuer, source, patience))
     }
 
     /// The public halves of all keys of `rings`, in order, each once: what `/.well-known/jwks.json` serves.

@@ -140,7 +140,8 @@ impl SigningRing {
     }
 }
 
-async fn current<D: Document>(
+/// One set, waited for where it isn't at hand.
+pub(super) async fn current<D: Document>(
     source: &Arc<Source<D>>,
     patience: Patience,
     wait: std::time::Duration,

@@ -3,7 +3,7 @@
 use super::location::{Location, ReadError};
 use super::{Pace, Patience};
 use crate::clients::http::Http;
-use crate::clients::keys::{KeySet, SetError, SignError, Signer, parse_set};
+use crate::clients::keys::{KeySet, SignError, Signer, parse_set};
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
@@ -21,12 +21,13 @@ const GRACE: Duration = Duration::from_secs(600);
 
 /// What a key set is read into.
 pub trait Document: Send + Sync + Sized + 'static {
-    fn parse(text: &[u8]) -> Result<Self, SetError>;
+    /// `Err` says why the text is none.
+    fn parse(text: &[u8]) -> Result<Self, String>;
 }
 
 impl Document for KeySet {
-    fn parse(text: &[u8]) -> Result<KeySet, SetError> {
-        KeySet::parse(text)
+    fn parse(text: &[u8]) -> Result<KeySet, String> {
+        KeySet::parse(text).map_err(|error| error.to_string())
     }
 }
 
@@ -41,8 +42,8 @@ pub struct SigningSet {
 }
 
 impl Document for SigningSet {
-    fn parse(text: &[u8]) -> Result<SigningSet, SetError> {
-        let (keys, _) = parse_set(text)?;
+    fn parse(text: &[u8]) -> Result<SigningSet, String> {
+        let (keys, _) = parse_set(text).map_err(|error| error.to_string())?;
         Ok(SigningSet {
             signer: Signer::choose(&keys),
             published: keys.iter().filter_map(|key| key.published()).collect(),
@@ -183,7 +184,7 @@ impl<D: Document> Source<D> {
         let (why, transient) = match outcome {
             Ok(text) => match self.take(&text) {
                 Ok(()) => return,
-                Err(error) => (error.to_string(), false),
+                Err(why) => (why, false),
             },
             Err(error) => (error.to_string(), error.is_transient()),
         };
@@ -201,7 +202,7 @@ impl<D: Document> Source<D> {
         }));
     }
 
-    fn take(&self, text: &[u8]) -> Result<(), SetError> {
+    fn take(&self, text: &[u8]) -> Result<(), String> {
         let print = fingerprint(text);
         let before = self.state.load();
         // The same text keeps the same keys, so that what was verified with them stays verified.

@@ -85,7 +85,7 @@ pub enum Nameless {
 pub struct Verifier {
     pub demands: Demands,
     pub nameless: Nameless,
-    pub memory: Arc<Cache<Verified>>,
+    pub memory: Cache<Verified>,
 }
 
 impl Verifier {

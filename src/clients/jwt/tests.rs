@@ -47,7 +47,7 @@ fn verifier(alg: &str) -> Verifier {
             ..Demands::default()
         },
         nameless: Nameless::Refused,
-        memory: Arc::new(Cache::new(Store::new(1 << 20))),
+        memory: Cache::new(Store::new(1 << 20), Arc::default()),
     }
 }
 
