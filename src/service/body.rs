@@ -7,15 +7,25 @@ use http::header::CONTENT_LENGTH;
 use pingora_core::protocols::http::ServerSession;
 use tokio::sync::Mutex;
 
-/// What Pingora keeps for a second try. Beyond it nothing read in advance would reach the upstream, so a chunked body, whose
-/// length is not known when it counts, ends here.
+/// What Pingora keeps for a second try. Beyond it nothing read in advance reaches the upstream by itself. A body of HTTP/1 can be
+/// rewound then; one of HTTP/2 whose length was not announced ends here.
 const RETRY_BUFFER: usize = 64 * 1024;
 
 /// Reads a session's body once, on demand, within a limit.
 pub(super) struct SessionBody<'a> {
     limit: usize,
     purpose: Purpose,
+    announced: bool,
     state: Mutex<State<'a>>,
+}
+
+/// A body that was read, and how it gets to the upstream.
+#[derive(Debug)]
+pub(super) enum Kept {
+    /// In place of the end of it that Pingora's retry buffer holds.
+    InBuffer(Bytes),
+    /// From the connection, which takes it back.
+    ToRewind(Bytes),
 }
 
 /// What happens to a body after the decision.
@@ -40,14 +50,18 @@ impl<'a> SessionBody<'a> {
         SessionBody {
             limit,
             purpose,
+            announced: announced_length(session).is_some(),
             state: Mutex::new(State::Unread(session)),
         }
     }
 
     /// The body, if somebody read it: what the upstream must get.
-    pub(super) fn kept(self) -> Option<Bytes> {
+    pub(super) fn kept(self) -> Option<Kept> {
         match self.state.into_inner() {
-            State::Read(body) => Some(body),
+            State::Read(bytes) if bytes.len() > RETRY_BUFFER && !self.announced => {
+                Some(Kept::ToRewind(bytes))
+            }
+            State::Read(bytes) => Some(Kept::InBuffer(bytes)),
             State::Unread(_) | State::Broken(_) => None,
         }
     }
@@ -83,7 +97,7 @@ async fn read_whole(
     let announced = announced_length(session);
     let limit = match announced {
         Some(length) if length > limit => return Err(Denial::new(Reason::BodyTooLarge)),
-        None if purpose == Purpose::Forward => limit.min(RETRY_BUFFER),
+        None if purpose == Purpose::Forward && session.is_http2() => limit.min(RETRY_BUFFER),
         Some(_) | None => limit,
     };
     if session

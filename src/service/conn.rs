@@ -77,6 +77,15 @@ impl Conn {
         self.ahead.split_to(head)
     }
 
+    /// Takes a body back that was read off, as one of a known length; what follows the request stays behind it.
+    pub(super) fn put_back(&mut self, body: &[u8]) {
+        let mut ahead = BytesMut::with_capacity(body.len() + self.ahead.len());
+        ahead.extend_from_slice(body);
+        ahead.extend_from_slice(&self.ahead);
+        self.ahead = ahead;
+        self.body = Body::Length(body.len() as u64);
+    }
+
     /// No more requests: everything passes.
     pub(super) fn open(&mut self) {
         self.body = Body::Open;

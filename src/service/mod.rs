@@ -16,6 +16,7 @@ mod observe;
 mod proxy;
 mod refusal;
 mod reply;
+mod rewind;
 mod server;
 mod tls;
 mod translate;

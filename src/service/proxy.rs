@@ -1,8 +1,9 @@
 //! The reverse proxy: a request that was granted goes on to its rule's upstream.
 
-use super::body::{Purpose, SessionBody};
+use super::body::{Kept, Purpose, SessionBody};
 use super::forward::{self, Broken};
 use super::observe::{Observer, Verdict};
+use super::rewind::rewind;
 use super::translate::{self, Cleaned, Entry, Reading, Settings};
 use super::upstream::{Peers, Tries, is_grpc};
 use super::{grpc, reply};
@@ -101,7 +102,7 @@ impl Proxy {
 struct Decided {
     decision: Decision,
     answer: Option<Response<Bytes>>,
-    body: Option<Bytes>,
+    body: Option<Kept>,
 }
 
 /// A grant for a rule without an upstream is worth nothing here, nor one whose `strip_path` would make another path of the request:
@@ -235,13 +236,17 @@ impl ProxyHttp for Proxy {
         let since = ctx.started.unwrap_or_else(Instant::now);
         ctx.decided = self.observer.decided(&decided.decision, since);
         ctx.decision = Some(decided.decision);
-        ctx.body = decided.body;
         match decided.answer {
             Some(answer) => {
                 ctx.answer(session, answer).await?;
                 Ok(true)
             }
             None => {
+                match decided.body {
+                    None => {}
+                    Some(Kept::InBuffer(body)) => ctx.body = Some(body),
+                    Some(Kept::ToRewind(body)) => rewind(session.as_mut(), &body).await?,
+                }
                 translate::restore_upgrade(session.req_header_mut(), upgrade);
                 Ok(false)
             }
