@@ -13,6 +13,10 @@ pub(crate) struct Body {
     pub(crate) nodes: Vec<Node>,
     /// How many variables it has; the first is `$`.
     pub(crate) slots: usize,
+    /// How deep its actions and parentheses nest.
+    pub(crate) depth: usize,
+    /// The templates that it calls.
+    pub(crate) calls: Vec<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -21,6 +25,44 @@ pub(crate) struct Program {
     pub(crate) defined: HashMap<Arc<str>, Arc<Body>>,
     /// Whether a function that changes maps in place occurs.
     pub(crate) mutates: bool,
+}
+
+impl Program {
+    /// How deep execution can nest: `None` where templates call each other in a circle.
+    pub(crate) fn depth(&self) -> Option<usize> {
+        let mut known = HashMap::new();
+        self.depth_of(&self.main, &mut known, 0)
+    }
+
+    fn depth_of<'p>(
+        &'p self,
+        body: &'p Body,
+        known: &mut HashMap<&'p str, Option<usize>>,
+        level: usize,
+    ) -> Option<usize> {
+        // More templates than that in a row are as good as a circle.
+        if level > 100 {
+            return None;
+        }
+        let mut deepest = 0;
+        for name in &body.calls {
+            let Some(called) = self.defined.get(name) else {
+                continue;
+            };
+            let depth = match known.get(name.as_ref()) {
+                Some(depth) => (*depth)?,
+                None => {
+                    // While it is being looked at it counts as a circle.
+                    known.insert(name, None);
+                    let depth = self.depth_of(called, known, level + 1)?;
+                    known.insert(name, Some(depth));
+                    depth
+                }
+            };
+            deepest = deepest.max(depth);
+        }
+        Some(body.depth + 1 + deepest)
+    }
 }
 
 #[derive(Debug, Clone)]

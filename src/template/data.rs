@@ -2,12 +2,12 @@
 
 use super::val::{Multi, MultiType, canonical_header};
 use crate::gourl::Url;
-use crate::pipeline::Session;
+use crate::pipeline::{Echo, Session};
 use crate::value::Map;
 use http::HeaderMap;
 
 /// The session behind `.`; each part is asked for only where a template names it.
-pub(crate) trait Data {
+pub(crate) trait Data: Sync {
     fn subject(&self) -> &str;
     fn extra(&self) -> Option<&Map>;
     /// `.Header`: what authorizers and mutators set so far.
@@ -29,10 +29,14 @@ impl Data for Session<'_> {
     }
 
     fn header(&self) -> Multi {
-        let mut header = Multi {
-            kind: MultiType::Header,
-            nil: self.headers.is_empty(),
-            entries: Default::default(),
+        let mut header = match self.echo {
+            // The reference's `noop` mutator puts the request's own headers there.
+            Echo::Request => Multi::of_headers(self.request.headers),
+            Echo::Nothing => Multi {
+                kind: MultiType::Header,
+                nil: self.headers.is_empty(),
+                entries: Default::default(),
+            },
         };
         for (name, value) in self.headers.iter() {
             header.entries.insert(

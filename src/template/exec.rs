@@ -13,8 +13,8 @@ use super::val::{IntType, Res, Str, Val};
 const MAX_STEPS: usize = 1_000_000;
 /// How large a rendered text may get.
 const MAX_OUTPUT: usize = 1 << 20;
-/// How deep templates may call each other. Each call takes stack.
-const MAX_CALLS: usize = 64;
+/// How deep execution may nest: actions, parentheses, templates that call each other. Each level takes stack.
+const MAX_LEVELS: usize = 3_000;
 
 pub(crate) struct Exec<'a, 'd> {
     pub(crate) program: &'a Program,
@@ -24,7 +24,7 @@ pub(crate) struct Exec<'a, 'd> {
     pub(crate) extra: Option<Val<'a>>,
     pub(crate) out: Vec<u8>,
     pub(crate) steps: usize,
-    pub(crate) calls: usize,
+    pub(crate) levels: usize,
 }
 
 /// Where execution goes on.
@@ -67,13 +67,25 @@ impl<'a> Exec<'a, '_> {
         Ok(())
     }
 
+    /// One level deeper; whoever went down comes up again, unless all ends with a failure.
+    fn descend(&mut self) -> Res<()> {
+        self.levels += 1;
+        if self.levels > MAX_LEVELS {
+            return fail("the template nests or calls itself too deeply");
+        }
+        Ok(())
+    }
+
     fn nodes(&mut self, nodes: &'a [Node], dot: &Val<'a>, frame: &mut Frame<'a>) -> Res<Flow> {
+        self.descend()?;
         for node in nodes {
             let flow = self.node(node, dot, frame)?;
             if flow != Flow::On {
+                self.levels -= 1;
                 return Ok(flow);
             }
         }
+        self.levels -= 1;
         Ok(Flow::On)
     }
 
@@ -156,13 +168,7 @@ impl<'a> Exec<'a, '_> {
         let Some(body) = program.defined.get(name) else {
             return failf(format!("template `{name}` not defined"));
         };
-        self.calls += 1;
-        if self.calls > MAX_CALLS {
-            return fail("templates call each other too deeply");
-        }
-        self.body(body, argument)?;
-        self.calls -= 1;
-        Ok(())
+        self.body(body, argument)
     }
 
     fn range(&mut self, branch: &'a Branch, dot: &Val<'a>, frame: &mut Frame<'a>) -> Res<Flow> {

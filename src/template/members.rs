@@ -242,6 +242,7 @@ fn multi<'a>(base: &Val<'a>, name: &str, args: &[Val<'a>]) -> Res<Val<'a>> {
     let key = text(args, 0);
     let values: Vec<Vec<u8>> = match base {
         Val::Header(headers) => match HeaderName::from_bytes(&key) {
+            Ok(found) if found == http::header::HOST => Vec::new(),
             Ok(found) => {
                 if name == "Get" {
                     // The usual case: nothing is copied.

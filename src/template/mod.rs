@@ -25,7 +25,7 @@ pub use fail::{RenderError, TemplateError};
 pub use lint::Warning;
 
 use crate::pipeline::Session;
-use crate::value::{Map, Value};
+use crate::value::{Escape, Map, Value};
 use ast::{Expr, Literal, Node, Program, Target};
 use data::Data;
 use exec::Exec;
@@ -60,6 +60,8 @@ enum Compiled {
     /// Text and literals only: the result is known.
     Constant(Vec<u8>),
     Program(Program),
+    /// One that nests deeply or calls itself, which the stack of a worker may be too small for.
+    Deep(Program),
 }
 
 /// What a rendering made.
@@ -86,10 +88,23 @@ impl Template {
                 at: None,
             }));
         }
-        let program = parser::parse(source, policy).map_err(failed)?;
-        let compiled = match constant(&program) {
-            Some(text) => Compiled::Constant(text),
-            None => Compiled::Program(program),
+        let brackets = source.matches("{{").count() + source.matches('(').count();
+        let parsed = if brackets > SHALLOW {
+            with_large_stack(|| parser::parse(source, policy))
+        } else {
+            Some(parser::parse(source, policy))
+        };
+        let no_thread = || {
+            Err(Fail {
+                what: NO_THREAD.into(),
+                at: None,
+            })
+        };
+        let program = parsed.unwrap_or_else(no_thread).map_err(failed)?;
+        let compiled = match (constant(&program), program.depth()) {
+            (Some(text), _) => Compiled::Constant(text),
+            (None, Some(0..=SHALLOW)) => Compiled::Program(program),
+            (None, _) => Compiled::Deep(program),
         };
         Ok(Template {
             source: source.into(),
@@ -114,7 +129,7 @@ impl Template {
     pub fn constant(&self) -> Option<&[u8]> {
         match &*self.program {
             Compiled::Constant(text) => Some(text),
-            Compiled::Program(_) => None,
+            Compiled::Program(_) | Compiled::Deep(_) => None,
         }
     }
 
@@ -122,20 +137,35 @@ impl Template {
     pub fn warnings(&self) -> Vec<Warning> {
         match &*self.program {
             Compiled::Constant(_) => Vec::new(),
-            Compiled::Program(program) => lint::warnings(&self.source, program),
+            Compiled::Program(program) | Compiled::Deep(program) => {
+                lint::warnings(&self.source, program)
+            }
         }
     }
 
     fn run(&self, data: &dyn Data) -> Result<Rendered<'_>, RenderError> {
-        let program = match &*self.program {
-            Compiled::Constant(text) => {
-                return Ok(Rendered {
-                    text: Cow::Borrowed(text),
-                    extra: None,
-                });
-            }
-            Compiled::Program(program) => program,
-        };
+        match &*self.program {
+            Compiled::Constant(text) => Ok(Rendered {
+                text: Cow::Borrowed(text),
+                extra: None,
+            }),
+            Compiled::Program(program) => self.execute(program, data),
+            Compiled::Deep(program) => with_large_stack(|| self.execute(program, data))
+                .unwrap_or_else(|| {
+                    Err(RenderError {
+                        line: 1,
+                        column: 1,
+                        what: NO_THREAD.to_owned(),
+                    })
+                }),
+        }
+    }
+
+    fn execute(
+        &self,
+        program: &Program,
+        data: &dyn Data,
+    ) -> Result<Rendered<'static>, RenderError> {
         let extra = program.mutates.then(|| match data.extra() {
             Some(map) => Val::owned_map(map),
             None => Val::JsonMap(None),
@@ -150,7 +180,7 @@ impl Template {
             extra,
             out: Vec::with_capacity(self.source.len()),
             steps: 0,
-            calls: 0,
+            levels: 0,
         };
         match exec.main().and_then(|()| changed_extra(&exec)) {
             Ok(extra) => Ok(Rendered {
@@ -167,6 +197,36 @@ impl Template {
             }
         }
     }
+}
+
+/// A session as JSON, as a hydrator gets it: what `{{ toJson . }}` makes.
+pub fn session_json(session: &Session<'_>) -> Result<Vec<u8>, RenderError> {
+    let cx = Cx {
+        printer: Printer::new(session),
+        budget: BUDGET,
+    };
+    funcs::encode(&cx, &Val::Session, Escape::Html).map_err(|fail| RenderError {
+        line: 1,
+        column: 1,
+        what: fail.what.into_owned(),
+    })
+}
+
+/// What nests no deeper than this is read and executed on the stack of whoever asks.
+const SHALLOW: usize = 32;
+const NO_THREAD: &str = "no thread for a template that nests deeply";
+
+/// Runs `work` where there is stack enough for the deepest template. `None` where no thread can be had.
+fn with_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    const STACK: usize = 64 << 20;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("template".to_owned())
+            .stack_size(STACK)
+            .spawn_scoped(scope, work)
+            .ok()?;
+        thread.join().ok()
+    })
 }
 
 /// Longer templates are refused: no rule has one, and places in them are counted in 32 bits.
@@ -211,6 +271,8 @@ impl fmt::Debug for Template {
     }
 }
 
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]

@@ -14,8 +14,8 @@ use super::val::Res;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// How deep actions and parentheses may nest: executing them takes stack.
-const MAX_DEPTH: usize = 64;
+/// How deep actions and parentheses may nest: reading and executing them takes stack.
+const MAX_DEPTH: usize = 1_000;
 /// How many `else if` may follow each other; they cost stack only here.
 const MAX_CHAIN: usize = 256;
 
@@ -27,6 +27,8 @@ pub(crate) fn parse(source: &str, policy: Policy) -> Result<Program, Fail> {
         scope: Scope::new(),
         ranges: 0,
         depth: 0,
+        deepest: 0,
+        calls: Vec::new(),
         chain: 0,
         defined: HashMap::new(),
         mutates: false,
@@ -36,6 +38,8 @@ pub(crate) fn parse(source: &str, policy: Policy) -> Result<Program, Fail> {
         main: Body {
             nodes,
             slots: parser.scope.slots,
+            depth: parser.deepest,
+            calls: parser.calls,
         },
         defined: parser.defined,
         mutates: parser.mutates,
@@ -77,6 +81,9 @@ struct Parser {
     scope: Scope,
     ranges: usize,
     depth: usize,
+    /// Of the template that is being read.
+    deepest: usize,
+    calls: Vec<Arc<str>>,
     chain: usize,
     defined: HashMap<Arc<str>, Arc<Body>>,
     mutates: bool,
@@ -128,6 +135,7 @@ impl Parser {
 
     fn enter(&mut self) -> Res<()> {
         self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
         if self.depth > MAX_DEPTH {
             return self.error("nests too deeply".to_owned());
         }
@@ -317,6 +325,7 @@ impl Parser {
 
     fn template(&mut self, at: u32) -> Res<Node> {
         let name = self.name("template clause")?;
+        self.calls.push(name.clone());
         self.skip_space();
         let argument = if self.peek().kind == Kind::RightDelim {
             self.next += 1;
@@ -336,6 +345,7 @@ impl Parser {
     fn block(&mut self, at: u32) -> Res<Node> {
         let name = self.name("block clause")?;
         let argument = Some(self.pipe("block clause", &Kind::RightDelim)?);
+        self.calls.push(name.clone());
         self.definition(name.clone())?;
         Ok(Node::Template { name, argument, at })
     }
@@ -344,6 +354,8 @@ impl Parser {
     fn definition(&mut self, name: Arc<str>) -> Res<()> {
         let outer = std::mem::replace(&mut self.scope, Scope::new());
         let ranges = std::mem::take(&mut self.ranges);
+        let deepest = std::mem::take(&mut self.deepest);
+        let calls = std::mem::take(&mut self.calls);
         let (nodes, ending) = self.list()?;
         if let Ending::Else(_) = ending {
             return self.error("unexpected {{else}} in define clause".to_owned());
@@ -351,9 +363,12 @@ impl Parser {
         let body = Body {
             nodes,
             slots: self.scope.slots,
+            depth: self.deepest,
+            calls: std::mem::replace(&mut self.calls, calls),
         };
         self.scope = outer;
         self.ranges = ranges;
+        self.deepest = deepest;
         let known = self.defined.get(&name);
         if known.is_some_and(|known| !is_empty(known)) {
             if is_empty(&body) {
@@ -369,7 +384,7 @@ impl Parser {
         self.skip_space();
         let at = self.at();
         let (names, assign) = self.targets(context)?;
-        let mut commands: Vec<Command> = Vec::new();
+        let mut stage = 0;
         let mut expr: Option<Expr> = None;
         loop {
             self.skip_space();
@@ -380,13 +395,12 @@ impl Parser {
             if !starts_operand(&self.peek().kind) {
                 return self.unexpected(context);
             }
-            let stage = commands.len() + 1;
+            stage += 1;
             let command = self.command()?;
             if stage > 1 && command.is_literal {
                 return self.error(format!("non executable command in pipeline stage {stage}"));
             }
-            expr = Some(self.compile(&command, expr)?);
-            commands.push(command);
+            expr = Some(self.compile(command, expr)?);
         }
         let Some(expr) = expr else {
             return self.error(format!("missing value for {context}"));
@@ -576,9 +590,9 @@ impl Parser {
     }
 
     /// One command, with the value of the pipeline before it.
-    fn compile(&mut self, command: &Command, last: Option<Expr>) -> Res<Expr> {
+    fn compile(&mut self, command: Command, last: Option<Expr>) -> Res<Expr> {
         let at = command.at;
-        let mut operands = command.operands.iter().cloned();
+        let mut operands = command.operands.into_iter();
         let Some(first) = operands.next() else {
             return self.error("empty command".to_owned());
         };
@@ -645,7 +659,6 @@ enum Item {
     Ending(Ending),
 }
 
-#[derive(Clone)]
 enum Operand {
     Expr(Expr),
     Function(String, u32),

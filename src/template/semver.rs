@@ -114,9 +114,10 @@ fn partial(text: &str) -> Option<Partial> {
                 wild = true;
                 Some((0, false))
             }
-            Some(_) if wild => Some((0, false)),
-            Some(part) if part.bytes().all(|b| b.is_ascii_digit()) => {
-                part.parse().ok().map(|n| (n, true))
+            Some(part) if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) => {
+                let n = part.parse().ok()?;
+                // What follows a wild part counts for nothing.
+                Some(if wild { (0, false) } else { (n, true) })
             }
             Some(_) => None,
         }

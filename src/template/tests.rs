@@ -87,6 +87,7 @@ fn functions_that_reach_the_outside_do_not_exist_by_default() {
 fn a_template_cannot_run_or_grow_without_bounds() {
     for source in [
         r#"{{ define "R" }}{{ template "R" . }}{{ end }}{{ template "R" . }}"#,
+        r#"{{ define "R" }}{{ with print (print (print .)) }}{{ range $i := 1 }}{{ if true }}{{ template "R" . }}{{ end }}{{ end }}{{ end }}{{ end }}{{ template "R" . }}"#,
         "{{ range until 1000 }}{{ range until 1000 }}{{ range until 1000 }}{{ end }}{{ end }}{{ end }}",
         "{{ range 9999999999 }}{{ end }}",
         r#"{{ repeat 999999999 "x" }}"#,
@@ -150,6 +151,19 @@ fn templates_that_nest_too_deeply_are_refused() {
         )),
         Ok("x".to_owned())
     );
+}
+
+#[test]
+fn what_nests_deeply_but_not_too_deeply_works() {
+    let nested = |open: &str, close: &str| format!("{}x{}", open.repeat(500), close.repeat(500));
+    assert_eq!(
+        render(&nested("{{ if true }}", "{{ end }}")),
+        Ok("x".to_owned())
+    );
+    let text = nested("(", ")").replace('x', "1");
+    assert_eq!(render(&format!("{{{{ {text} }}}}")), Ok("1".to_owned()));
+    let source = r#"{{ define "d" }}{{ if lt . 300 }}{{ template "d" (add . 1 | int) }}{{ else }}{{ . }}{{ end }}{{ end }}{{ template "d" 1 }}"#;
+    assert_eq!(render(source), Ok("300".to_owned()));
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::time::Time;
 use crate::gourl::Url;
 use crate::value::{Map, Value};
 use http::HeaderMap;
+use http::header::HOST;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -158,10 +159,10 @@ pub(crate) struct Multi {
 }
 
 impl Multi {
-    /// Header names are spelt as Go spells them.
+    /// Header names are spelt as Go spells them. `Host` is not among them: Go keeps it elsewhere.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Multi {
         let mut entries: BTreeMap<Vec<u8>, Vec<Vec<u8>>> = BTreeMap::new();
-        for (name, value) in headers {
+        for (name, value) in headers.iter().filter(|(name, _)| *name != HOST) {
             entries
                 .entry(canonical_header(name.as_str().as_bytes()))
                 .or_default()
@@ -223,7 +224,7 @@ pub(crate) enum Val<'a> {
     Map(Rc<Dict<'a>>),
     /// `None` is a nil map.
     JsonMap(Option<&'a Map>),
-    /// The request's own header, read in place.
+    /// The request's own header, read in place. `Host` is not part of it.
     Header(&'a HeaderMap),
     Multi(Rc<Multi>),
     /// The session that the template runs for.
@@ -444,7 +445,9 @@ impl<'a> Val<'a> {
             Val::JsonStrings(items) => Some(items.map_or(0, <[String]>::len)),
             Val::Map(map) => Some(map.entries.borrow().len()),
             Val::JsonMap(map) => Some(map.map_or(0, Map::len)),
-            Val::Header(headers) => Some(headers.keys_len()),
+            Val::Header(headers) => {
+                Some(headers.keys_len() - usize::from(headers.contains_key(HOST)))
+            }
             Val::Multi(multi) => Some(multi.entries.len()),
             Val::Nil
             | Val::Bool(_)
@@ -574,7 +577,7 @@ impl<'a> Val<'a> {
             Val::Header(headers) => {
                 // A map's keys are case-sensitive, and these are spelt as Go spells them.
                 let values: Vec<&[u8]> = match http::HeaderName::from_bytes(name) {
-                    Ok(found) if canonical_header(name) == name => headers
+                    Ok(found) if found != HOST && canonical_header(name) == name => headers
                         .get_all(found)
                         .iter()
                         .map(http::HeaderValue::as_bytes)

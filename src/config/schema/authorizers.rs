@@ -1,7 +1,7 @@
 //! `authorizers`.
 
 use super::authenticators::{retry, timeout};
-use super::{Schema, handler, list, map, object, plain_handler, text, uri};
+use super::{Schema, boolean, duration, handler, map, object, plain_handler, set, text, uri};
 use serde_json::json;
 
 pub(super) fn section() -> Schema {
@@ -50,7 +50,7 @@ fn remote() -> Schema {
         ("headers", map(text()).about("Templates by header.")),
         (
             "forward_response_headers_to_upstream",
-            list(text())
+            set(text())
                 .or(json!([]))
                 .about("Headers of the answer that the upstream gets."),
         ),
@@ -67,12 +67,20 @@ fn remote_json() -> Schema {
         ("payload", text().about("A template that yields JSON.")),
         (
             "forward_response_headers_to_upstream",
-            list(text())
+            set(text())
                 .or(json!([]))
                 .about("Headers of the answer that the upstream gets."),
         ),
         ("retry", retry()),
         ("timeout", timeout()),
+        (
+            "cache",
+            object([
+                ("enabled", boolean().or(false)),
+                ("ttl", duration().or("1m")),
+            ])
+            .about("Remembers permissions, not refusals."),
+        ),
     ])
     .requires(["remote", "payload"])
 }

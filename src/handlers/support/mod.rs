@@ -2,6 +2,7 @@
 
 pub(crate) mod media;
 pub(in crate::handlers) mod outgoing;
+pub(in crate::handlers) mod remote;
 pub(in crate::handlers) mod session_check;
 pub(in crate::handlers) mod templated;
 pub(in crate::handlers) mod token_endpoint;

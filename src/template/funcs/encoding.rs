@@ -105,7 +105,7 @@ enum Unencodable {
 }
 
 /// As `encoding/json` writes a value.
-fn encode(cx: &Cx<'_>, val: &Val<'_>, escape: Escape) -> Res<Vec<u8>> {
+pub(crate) fn encode(cx: &Cx<'_>, val: &Val<'_>, escape: Escape) -> Res<Vec<u8>> {
     let mut out = Vec::new();
     match encode_into(cx, &mut out, val, escape, 0) {
         Ok(()) => Ok(out),

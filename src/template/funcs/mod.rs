@@ -17,6 +17,8 @@ mod regexps;
 mod strings;
 mod words;
 
+pub(crate) use encoding::encode;
+
 use super::fail::fail;
 use super::print::Printer;
 use super::val::{Res, Str, Val};
