@@ -10,6 +10,7 @@ use crate::rules::raw::Rule;
 use crate::rules::status::Board;
 use crate::service::{self, ListenError, Shown};
 use crate::snapshot::{Live, Snapshot};
+use crate::telemetry::spans::{self, Tracer};
 use crate::telemetry::{Logs, Metrics, Telemetry};
 use arc_swap::ArcSwap;
 use serde_json::Value;
@@ -26,6 +27,8 @@ pub enum StartError {
     Rules(#[from] reload::StartError),
     #[error("outgoing calls can't be set up: {0}")]
     Clients(#[from] clients::SetupError),
+    #[error("{0}")]
+    Traces(#[from] spans::SetupError),
     #[error("{0}")]
     Listen(#[from] ListenError),
     #[error("{0}")]
@@ -52,10 +55,10 @@ pub fn serve_with(
 ) -> Result<(), StartError> {
     let env: Vec<(String, String)> = env.into_iter().collect();
     let loaded = config::load(files, env.iter().cloned())?;
-    let telemetry = telemetry(&loaded.config);
+    let telemetry = telemetry(&loaded.config)?;
     reload::warn(&loaded.warnings);
     let outcome = serve_rules(files, env, loaded.config, &telemetry, on_running);
-    telemetry.logs.flush();
+    telemetry.end();
     outcome
 }
 
@@ -92,14 +95,18 @@ fn serve_rules(
     Ok(())
 }
 
-/// Metrics and the log, which begins here.
-fn telemetry(config: &Config) -> Telemetry {
+/// Metrics, traces, and the log, which begins here.
+fn telemetry(config: &Config) -> Result<Telemetry, StartError> {
     let listener = &config.serve.metrics;
     let metrics = Arc::new(Metrics::new(&listener.prefix, listener.request_paths));
     let dropped = metrics.log_lines_dropped.with([]);
     let logs = Arc::new(Logs::new(&config.log, std::io::stderr(), dropped));
     logs.install();
-    Telemetry { metrics, logs }
+    Ok(Telemetry {
+        metrics,
+        logs,
+        tracer: Tracer::start(&config.tracing)?,
+    })
 }
 
 /// Finds the key sets that sign: the configuration's, also while the mutator is disabled, and those of valid rules.

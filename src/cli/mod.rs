@@ -354,6 +354,7 @@ fn started(outcome: Result<(), StartError>) -> ExitCode {
                 }
                 StartError::Rules(_)
                 | StartError::Clients(_)
+                | StartError::Traces(_)
                 | StartError::Listen(_)
                 | StartError::Demo(_) => ExitCode::FAILURE,
             }

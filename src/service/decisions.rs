@@ -12,6 +12,7 @@ use crate::canonical::{self, headers};
 use crate::config::EchoHeaders;
 use crate::engine::{Decision, Engine};
 use crate::pipeline::{Echo, Grant};
+use crate::telemetry::spans;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST};
@@ -65,13 +66,15 @@ impl Decisions {
     async fn respond(&self, session: &mut ServerSession) -> Result<()> {
         let started = Instant::now();
         let mut kept = None;
-        let sent = self.answer(session, started, &mut kept).await;
+        let span = self.observer.span(session, &self.settings.trust);
+        let answer = self.answer(session, started, &mut kept);
+        let sent = span.scope(answer).await;
         let verdict = kept.as_ref().map(|kept| Verdict {
             request: &kept.request,
             decision: &kept.decision,
             took: kept.took,
         });
-        self.observer.finished(session, started, verdict);
+        self.observer.finished(session, started, verdict, &span);
         sent
     }
 
@@ -126,7 +129,7 @@ impl Decisions {
                 took,
             });
         };
-        let matched = self.engine.find(&request);
+        let matched = spans::within("match", || self.engine.find(&request));
         if !matched.needs_body() {
             let headers = &session.req_header().headers;
             let view = translate::view(&request, headers, client, None);

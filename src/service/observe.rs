@@ -1,11 +1,13 @@
 //! What a door notes of each request: counts, times, and its lines in the log.
 
-use crate::canonical;
+use crate::canonical::{self, Trust};
 use crate::engine::{Decision, Refused};
 use crate::telemetry::Telemetry;
-use crate::telemetry::logging::{Access, Decided, Denied};
+use crate::telemetry::logging::{Access, Decided, Denied, TraceIds};
 use crate::telemetry::metrics::{Counter, Gauge, Histogram, Known, RequestMeter};
+use crate::telemetry::spans::{Caller, RequestSpan};
 use http::header::HOST;
+use pingora::http::RequestHeader;
 use pingora_core::protocols::http::ServerSession;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,6 +70,21 @@ impl Observer {
         took
     }
 
+    /// Begins the span of a request. A trace context counts where forwarded headers would.
+    pub(super) fn span(&self, session: &ServerSession, trust: &Trust) -> RequestSpan {
+        if !self.telemetry.tracer.is_on() {
+            return RequestSpan::default();
+        }
+        let caller = if trust.trusts(super::translate::peer(session)) {
+            Caller::Trusted
+        } else {
+            Caller::Untrusted
+        };
+        let headers = &session.req_header().headers;
+        let tracer = &self.telemetry.tracer;
+        tracer.request(self.entrance.label(), headers, caller)
+    }
+
     /// Counts a request that could not be understood, on which nothing was decided.
     pub(super) fn rejected(&self) {
         let reason = crate::pipeline::Reason::BadRequest.label();
@@ -75,11 +92,20 @@ impl Observer {
     }
 
     /// Writes the line of a decision that has no request of its own to be reported with.
-    pub(super) fn report_decision(&self, verdict: Verdict<'_>, headers: &http::HeaderMap) {
+    pub(super) fn report_decision(
+        &self,
+        verdict: Verdict<'_>,
+        headers: &http::HeaderMap,
+        span: &RequestSpan,
+    ) {
+        if self.telemetry.tracer.is_on() {
+            note_decision(span, verdict);
+        }
         let refused = verdict.decision.outcome.as_ref().err();
         let status = refused.map_or(200, |refused| refused.denial().status().as_u16());
         if self.telemetry.logs.samples(status) {
-            self.decision_line(verdict, headers);
+            let trace = span.ids().map(|(trace, span)| TraceIds { trace, span });
+            self.decision_line(verdict, headers, trace);
         }
     }
 
@@ -89,6 +115,7 @@ impl Observer {
         session: &ServerSession,
         started: Instant,
         verdict: Option<Verdict<'_>>,
+        span: &RequestSpan,
     ) {
         let took = started.elapsed();
         let header = session.req_header();
@@ -102,11 +129,15 @@ impl Observer {
         if let Some(meter) = self.requests() {
             meter.observe(&header.method, header.raw_path(), status, took, known);
         }
+        if self.telemetry.tracer.is_on() {
+            note(span, header, status, verdict);
+        }
+        let trace = span.ids().map(|(trace, span)| TraceIds { trace, span });
         if !self.telemetry.logs.samples(status) || self.is_health_check(header.raw_path()) {
             return;
         }
         if let Some(verdict) = verdict {
-            self.decision_line(verdict, &header.headers);
+            self.decision_line(verdict, &header.headers, trace);
         }
         let tls = session
             .digest()
@@ -130,7 +161,7 @@ impl Observer {
             size: u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX),
             response_headers: written.map(|written| &written.headers),
             took,
-            trace: None,
+            trace,
         });
     }
 
@@ -147,7 +178,12 @@ impl Observer {
         self.entrance == Entrance::Api && matches!(target, b"/health/alive" | b"/health/ready")
     }
 
-    fn decision_line(&self, verdict: Verdict<'_>, headers: &http::HeaderMap) {
+    fn decision_line(
+        &self,
+        verdict: Verdict<'_>,
+        headers: &http::HeaderMap,
+        trace: Option<TraceIds<'_>>,
+    ) {
         let Verdict {
             request, decision, ..
         } = verdict;
@@ -166,8 +202,32 @@ impl Observer {
             subject,
             took: verdict.took,
             denied,
-            trace: None,
+            trace,
         });
+    }
+}
+
+/// What a span says of its request, in OpenTelemetry's words. Never the query.
+fn note(span: &RequestSpan, header: &RequestHeader, status: u16, verdict: Option<Verdict<'_>>) {
+    span.note("http.request.method", header.method.as_str());
+    if let Some(verdict) = verdict {
+        note_decision(span, verdict);
+    }
+    span.note_status(status);
+}
+
+fn note_decision(span: &RequestSpan, verdict: Verdict<'_>) {
+    let Verdict {
+        request, decision, ..
+    } = verdict;
+    span.note("server.address", request.host());
+    span.note("url.scheme", request.scheme().as_str());
+    span.note("url.path", request.raw_path());
+    if let Some(rule) = decision.rule() {
+        span.note("doorward.rule", &rule.id);
+    }
+    if let Err(refused) = &decision.outcome {
+        span.note("doorward.reason", refused.denial().reason.label());
     }
 }
 

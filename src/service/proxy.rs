@@ -11,6 +11,7 @@ use crate::canonical;
 use crate::canonical::headers::{self, Fields, UnderscoreHeaders, Upgrade};
 use crate::engine::{Decision, Engine};
 use crate::pipeline::{Client, Denial, Grant, Reason};
+use crate::telemetry::spans::{self, RequestSpan};
 use crate::upstreams::{PreserveHost, Server, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -39,6 +40,7 @@ pub(super) struct Exchange {
     decided: Duration,
     /// When the last try was sent to the upstream.
     sent: Option<Instant>,
+    span: RequestSpan,
 }
 
 /// The application behind the proxy's door.
@@ -71,7 +73,7 @@ impl Proxy {
         request: &canonical::Request,
         client: Client,
     ) -> Decided {
-        let matched = self.engine.find(request);
+        let matched = spans::within("match", || self.engine.find(request));
         if !matched.needs_body() {
             let view = translate::view(request, &session.req_header().headers, client, None);
             let decision = owed_upstream(self.engine.decide(matched, &view).await, request);
@@ -200,6 +202,9 @@ impl ProxyHttp for Proxy {
             &self.settings,
             Reading::Proxy,
         ));
+        ctx.span = self
+            .observer
+            .span(session.as_downstream(), &self.settings.trust);
         Ok(())
     }
 
@@ -224,7 +229,10 @@ impl ProxyHttp for Proxy {
             ));
         };
         let decided = match request {
-            Ok(request) => self.decide(session, request, *client).await,
+            Ok(request) => {
+                let decided = self.decide(session, request, *client);
+                ctx.span.scope(decided).await
+            }
             Err(rejection) => {
                 self.observer.rejected();
                 let answer = reply::rejected(*rejection);
@@ -328,7 +336,10 @@ impl ProxyHttp for Proxy {
         }
         apply(granted.grant, upstream_request, self.settings.underscores)?;
         ctx.sent = Some(Instant::now());
-        Ok(())
+        match ctx.span.traceparent() {
+            Some(parent) => upstream_request.insert_header(spans::TRACEPARENT, parent),
+            None => Ok(()),
+        }
     }
 
     /// A body that was read for the decision goes out in one piece, in place of Pingora's copy of its end.
@@ -411,7 +422,7 @@ impl ProxyHttp for Proxy {
                 took: ctx.decided,
             });
         self.observer
-            .finished(session.as_downstream(), started, verdict);
+            .finished(session.as_downstream(), started, verdict, &ctx.span);
     }
 
     /// Pingora's error lines carry the start of the raw request, credentials included.

@@ -411,7 +411,7 @@ fn watch_phases(
             std::thread::sleep(Duration::from_millis(5));
         }
         tracing::info!(cut_off = open.count.load(Ordering::Relaxed), "stopped");
-        open.telemetry.logs.flush();
+        open.telemetry.end();
         std::process::exit(0);
     });
 }

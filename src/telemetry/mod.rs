@@ -17,4 +17,14 @@ pub use metrics::Metrics;
 pub struct Telemetry {
     pub metrics: std::sync::Arc<Metrics>,
     pub logs: std::sync::Arc<Logs>,
+    pub tracer: spans::Tracer,
+}
+
+#[cfg(feature = "server")]
+impl Telemetry {
+    /// Sends and writes what waits. For the end of the process.
+    pub fn end(&self) {
+        self.tracer.shut_down();
+        self.logs.flush();
+    }
 }

@@ -15,6 +15,7 @@ pub use tls::{SetupError, install_crypto};
 
 use super::destination::Destination;
 use super::retry::{self, Retry};
+use crate::telemetry::spans;
 use bytes::{Bytes, BytesMut};
 use error::{classify, truncated};
 use http::{HeaderMap, Method, StatusCode};
@@ -188,6 +189,9 @@ impl Http {
     /// Makes the call, again and again where its policy says so. `Ok` is the last answer, whatever its status.
     pub async fn send(&self, mut call: Call) -> Result<Answer, CallError> {
         strip(&mut call.headers);
+        if let Some(parent) = spans::traceparent() {
+            call.headers.insert(spans::TRACEPARENT, parent);
+        }
         if let Some(propagate) = &self.propagate {
             propagate(&mut call.headers);
         }

@@ -10,6 +10,7 @@ use super::observe::{Observer, Verdict};
 use super::translate::Settings;
 use crate::engine::Engine;
 use crate::pipeline::{BodySource, Denial, RequestView};
+use crate::telemetry::spans::{self, RequestSpan};
 use async_trait::async_trait;
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
@@ -50,11 +51,13 @@ impl ExtAuthz {
             return Err(Status::Unimplemented);
         }
         let peer = super::translate::peer(session);
+        let span = self.observer.span(session, &self.settings.trust);
         let asked: CheckRequest = grpc::read(session, self.settings.body_for_decision).await?;
-        Ok(self.check(Asked::new(asked, peer, &self.settings)).await)
+        let check = self.check(Asked::new(asked, peer, &self.settings), &span);
+        Ok(span.scope(check).await)
     }
 
-    async fn check(&self, asked: Asked) -> CheckResponse {
+    async fn check(&self, asked: Asked, span: &RequestSpan) -> CheckResponse {
         let request = match &asked.request {
             Ok(request) => request,
             Err(rejection) => {
@@ -63,7 +66,7 @@ impl ExtAuthz {
             }
         };
         let started = Instant::now();
-        let matched = self.engine.find(request);
+        let matched = spans::within("match", || self.engine.find(request));
         let view = RequestView {
             canonical: request,
             headers: &asked.headers,
@@ -79,7 +82,7 @@ impl ExtAuthz {
             decision: &decision,
             took: self.observer.decided(&decision, started),
         };
-        self.observer.report_decision(verdict, &asked.headers);
+        self.observer.report_decision(verdict, &asked.headers, span);
         match decision.answer(&view) {
             Some(answer) => translate::denied(&decision, answer),
             None => translate::granted(&decision, &asked),

@@ -1,6 +1,7 @@
 //! How long handlers take that ask other servers.
 
 use super::cells::Histogram;
+use crate::telemetry::spans;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,10 +15,10 @@ pub struct StepMeter {
 }
 
 impl StepMeter {
-    /// Does the work and notes its time.
+    /// Does the work, in a span of its own where the request is traced, and notes its time.
     pub async fn time<T>(&self, work: impl Future<Output = T>) -> T {
         let started = Instant::now();
-        let done = work.await;
+        let done = spans::step(self.stage, &self.handler, work).await;
         self.times.observe(started.elapsed());
         done
     }
