@@ -368,12 +368,15 @@ impl ProxyHttp for Proxy {
 
     async fn response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
         ctx.tries.answered();
-        if response.status != StatusCode::SWITCHING_PROTOCOLS {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Both sides may be silent for as long as they like; a dead one is noticed by TCP.
+            session.as_mut().set_read_timeout(None);
+        } else {
             headers::clean_answer(&mut CleanedAnswer(response));
         }
         if let (Some(sent), Some(decision)) = (ctx.sent, &ctx.decision)

@@ -12,7 +12,7 @@ use super::proxy::Proxy;
 use super::refusal::Refused;
 use super::tls::{self, NoHandshake, Tls, TlsError};
 use super::translate::Settings;
-use super::upstream::{Checks, PeerSettings, Peers};
+use super::upstream::{Checks, PeerSettings, Peers, tcp_keepalive};
 use crate::canonical::headers::UnderscoreHeaders;
 use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
 use crate::config::{self, Config, ExtAuthzListener, Listener};
@@ -20,7 +20,7 @@ use crate::engine::Engine;
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
-use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
@@ -299,7 +299,10 @@ where
     let mut service = Service::new(key.to_owned(), door);
     service.threads = Some(listener.threads);
     // Smaller than Pingora's 64 KiB: idle connections are what fills the memory of an edge.
-    service.add_listener(ListenerConfig::tcp(address).l4_buffer(L4BufferSettings {
+    let mut sockets = TcpSocketOptions::default();
+    sockets.tcp_keepalive = Some(tcp_keepalive());
+    let endpoint = ListenerConfig::tcp(address).tcp_socket_options(sockets);
+    service.add_listener(endpoint.l4_buffer(L4BufferSettings {
         read: Some(4096),
         write: Some(4096),
     }));

@@ -50,6 +50,9 @@ impl Drop for Lease {
     }
 }
 
+/// Which servers may be chosen.
+type Fits<'a> = &'a dyn Fn(usize, &Server) -> bool;
+
 /// Every server has as many requests as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoServer;
@@ -64,7 +67,7 @@ impl Upstream {
             return self.take(0, only).ok_or(NoServer);
         }
         let start = self.turn.fetch_add(1, Ordering::Relaxed);
-        let tiers: [&dyn Fn(usize, &Server) -> bool; 3] = [
+        let tiers: [Fits<'_>; 3] = [
             &|index, server| server.state.works() && !tried.contains(&index),
             &|index, _| !tried.contains(&index),
             &|_, _| true,
@@ -75,12 +78,7 @@ impl Upstream {
             .ok_or(NoServer)
     }
 
-    fn choose_among(
-        &self,
-        start: usize,
-        key: Option<&[u8]>,
-        fits: &dyn Fn(usize, &Server) -> bool,
-    ) -> Option<Lease> {
+    fn choose_among(&self, start: usize, key: Option<&[u8]>, fits: Fits<'_>) -> Option<Lease> {
         let fitting = |index: &usize| {
             let server = self.servers.get(*index)?;
             (fits(*index, server) && self.has_room(server)).then_some((*index, server))

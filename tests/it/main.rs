@@ -3,6 +3,7 @@
 mod edge_grpc;
 mod edge_tls;
 mod edge_upstream;
+mod edge_websocket;
 mod ext_authz;
 mod frame;
 mod h2;

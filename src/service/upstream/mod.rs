@@ -10,6 +10,7 @@ use names::{Found, Names};
 pub(super) use tries::{Need, Tries, is_grpc, is_replayable};
 
 use crate::upstreams::{Protocol, Scheme, Server, Upstream, Verification};
+use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use std::net::SocketAddr;
@@ -97,6 +98,10 @@ impl Peers {
         // Pingora's pools know nothing of authorities and versions; connections made under other settings are other connections.
         peer.group_key ^= u64::from(least) << 1 | u64::from(most);
         self.limit(&mut peer, upstream);
+        if need == Need::Upgrade {
+            // What comes after the handshake may be silent for hours. Pingora has one limit for both.
+            peer.options.read_timeout = upstream.settings().timeouts.read_idle;
+        }
         Ok(peer)
     }
 
@@ -133,6 +138,17 @@ impl Peers {
         options.write_timeout = Some(timeouts.write_idle.unwrap_or(self.settings.write_idle));
         options.idle_timeout = Some(self.settings.pool_idle);
         options.max_h2_streams = STREAMS;
+        options.tcp_keepalive = Some(tcp_keepalive());
+    }
+}
+
+/// How TCP finds out that the other end is gone.
+pub(super) fn tcp_keepalive() -> TcpKeepalive {
+    TcpKeepalive {
+        idle: Duration::from_secs(60),
+        interval: Duration::from_secs(15),
+        count: 4,
+        user_timeout: Duration::ZERO,
     }
 }
 
