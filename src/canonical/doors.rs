@@ -119,7 +119,8 @@ pub fn for_description(
 
 /// Whether a target of the API port asks for a decision: its first segment is `decisions`, perhaps with letters encoded.
 pub fn is_decision(target: &[u8]) -> bool {
-    decision_target(target).is_some()
+    let path = absolute_form(target).map_or(target, |(_, path)| path);
+    decision_target(path).is_some()
 }
 
 const METHOD: &str = "x-forwarded-method";

@@ -68,9 +68,11 @@ pub fn clean(fields: &mut impl Fields, peer: Peer, underscores: UnderscoreHeader
     doomed.extend(
         fields
             .map()
-            .keys()
-            .filter(|name| must_go(name.as_str(), peer, underscores))
-            .cloned(),
+            .iter()
+            .filter(|(name, value)| {
+                must_go(name.as_str(), peer, underscores) || says_nothing(name.as_str(), value)
+            })
+            .map(|(name, _)| name.clone()),
     );
     nominate(fields.map(), &mut doomed);
     for name in &doomed {
@@ -149,6 +151,15 @@ fn must_go(name: &str, peer: Peer, underscores: UnderscoreHeaders) -> bool {
         Some(b'x') if peer == Peer::Untrusted && overrides_target(name) => true,
         Some(_) | None => underscores == UnderscoreHeaders::Drop && has_alias_byte(name),
     }
+}
+
+/// An empty forwarding header is none, as in the reference.
+fn says_nothing(name: &str, value: &HeaderValue) -> bool {
+    value.is_empty()
+        && matches!(
+            name,
+            "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto"
+        )
 }
 
 /// Headers by which frameworks serve another URL than the one on the request line, and Envoy's own.

@@ -46,6 +46,7 @@ fn is_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
 }
 
+/// Digits, as in the reference: a port that no server can have matches no rule, or one that names it.
 fn is_port(port: &str) -> bool {
-    port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    (1..=9).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit())
 }

@@ -61,8 +61,11 @@ fn server(
     state: impl FnOnce() -> Arc<crate::upstreams::State>,
 ) -> Result<Server, String> {
     let wrong = |why: &str| format!("Value \"{text}\" of \"{place}\" {why}");
-    let url = gourl::Url::parse_request_uri(text)
+    gourl::Url::parse_request_uri(text)
         .map_err(|error| wrong(&format!("is not a valid url: {error}")))?;
+    // The reference judges it as a request's target and then reads it as a URL, of which a fragment is no part of the path.
+    let url =
+        gourl::Url::parse(text).map_err(|error| wrong(&format!("is not a valid url: {error}")))?;
     let (scheme, default_port) = match url.scheme.as_str() {
         "http" => (Scheme::Http, 80),
         "https" => (Scheme::Https, 443),

@@ -1,7 +1,7 @@
 //! Finds the end of a chunked body, and refuses what another parser could read differently (RFC 9112 §7.1).
 //!
-//! Only watches: the bytes go on to Pingora as they came. Chunk extensions and trailers are refused: nothing here or behind us
-//! needs them, and their parsing is where servers differ.
+//! Only watches: the bytes go on to Pingora as they came. Extensions are passed over, without line breaks or other control characters
+//! in them; trailers are refused: nothing here or behind us needs them, and their parsing is where servers differ.
 
 /// What the next byte may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,10 @@ enum State {
     /// In the hexadecimal size; how many digits were read.
     Size {
         digits: u8,
+    },
+    /// Behind a semicolon.
+    Extension {
+        bytes: u16,
     },
     SizeLineFeed,
     Data,
@@ -18,6 +22,9 @@ enum State {
     LastLineFeed,
     Done,
 }
+
+/// The longest extension that is passed over.
+const EXTENSION: u16 = 256;
 
 /// A watcher over one chunked body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +77,11 @@ impl Chunks {
     fn step(&mut self, state: State, byte: u8) -> Result<State, BadChunk> {
         match (state, byte) {
             (State::Size { digits: 1.. }, b'\r') => Ok(State::SizeLineFeed),
+            (State::Size { digits: 1.. }, b';') => Ok(State::Extension { bytes: 0 }),
+            (State::Extension { .. }, b'\r') => Ok(State::SizeLineFeed),
+            (State::Extension { bytes }, b'\t' | b' '..=b'~' | 0x80..) if bytes < EXTENSION => {
+                Ok(State::Extension { bytes: bytes + 1 })
+            }
             // 15 digits always fit into 64 bits, and no chunk is that long.
             (State::Size { digits }, _) if digits < 15 => {
                 let digit = char::from(byte).to_digit(16).ok_or(BadChunk)?;
@@ -117,7 +129,8 @@ mod tests {
             "+5\r\nhello",
             "-5\r\nhello",
             "5 5\r\nhello",
-            "5;a=b\r\nhello",
+            "5;\n\r\nhello",
+            "5;a\rb\r\nhello",
             "5\nhello",
             "\r\nhello",
             "g\r\n",

@@ -15,7 +15,7 @@ use crate::pipeline::{Echo, Grant};
 use crate::telemetry::spans;
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, HOST};
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, Method, Response};
 use pingora_core::Result;
 use pingora_core::apps::{
@@ -196,7 +196,7 @@ fn echo_all(request: &HeaderMap, answer: &mut HeaderMap) {
 
 fn is_echoed(name: &HeaderName) -> bool {
     !matches!(*name, HOST | ACCEPT_ENCODING)
-        && !name.as_str().starts_with("content-")
+        && (name == CONTENT_TYPE || !name.as_str().starts_with("content-"))
         && !headers::is_hop_by_hop(name)
 }
 

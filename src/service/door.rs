@@ -175,6 +175,7 @@ where
                 Err(why) => return self.refuse(conn, why).await,
             };
             let head = conn.begin(head, framing);
+            let head = head::escaped(&head).unwrap_or(head);
             let mut session = ServerSession::new_http1(conn);
             match settings.take() {
                 Some(settings) => HttpPersistentSettings::apply_to_session(settings, &mut session),

@@ -4,6 +4,7 @@
 //! white space before colons, one `Host`, one length, no coding but `chunked` (RFC 9112 §2.2, §5.1, §6.1-6.3; security.md S-J03, S-H04).
 
 use super::refusal::Refused;
+use bytes::BytesMut;
 
 /// How much of the connection belongs to the request behind its head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,33 @@ pub(super) fn check(head: &[u8], limits: HeadLimits) -> Result<Framing, Refused>
         seen.note(line)?;
     }
     seen.framing(version)
+}
+
+/// The head with bytes of its target encoded that the reference takes and Pingora's parser does not; `None` where there are none.
+pub(super) fn escaped(head: &[u8]) -> Option<BytesMut> {
+    let start = memchr::memchr(b' ', head)? + 1;
+    let length = memchr::memchr(b' ', head.get(start..)?)?;
+    let (before, rest) = head.split_at_checked(start)?;
+    let (target, after) = rest.split_at_checked(length)?;
+    if !target.iter().any(|&b| is_unparsable(b)) {
+        return None;
+    }
+    let mut escaped = BytesMut::with_capacity(head.len() + 64);
+    escaped.extend_from_slice(before);
+    for &byte in target {
+        if is_unparsable(byte) {
+            escaped.extend_from_slice(format!("%{byte:02X}").as_bytes());
+        } else {
+            escaped.extend_from_slice(&[byte]);
+        }
+    }
+    escaped.extend_from_slice(after);
+    Some(escaped)
+}
+
+/// Raw in a target they are invalid (RFC 3986 §2), but browsers have sent them in queries for decades.
+fn is_unparsable(byte: u8) -> bool {
+    matches!(byte, b'"' | b'<' | b'>' | b'`')
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,6 +343,16 @@ mod tests {
         assert_eq!(
             framing("Host: h\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1\r\nA: 1"),
             Err(Refused::HeadersTooLarge)
+        );
+    }
+
+    #[test]
+    fn raw_quotes_and_brackets_of_a_target_are_encoded() {
+        assert_eq!(escaped(b"GET /a?b=c HTTP/1.1\r\nX: <a>\r\n\r\n"), None);
+        let found = escaped(b"GET /a?b=<c>&\"d\" HTTP/1.1\r\nX: <a>\r\n\r\n").unwrap();
+        assert_eq!(
+            &found[..],
+            b"GET /a?b=%3Cc%3E&%22d%22 HTTP/1.1\r\nX: <a>\r\n\r\n"
         );
     }
 

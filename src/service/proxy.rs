@@ -15,7 +15,7 @@ use crate::telemetry::spans::{self, RequestSpan};
 use crate::upstreams::{PreserveHost, Server, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -218,9 +218,7 @@ impl ProxyHttp for Proxy {
             ctx.cors = Some(cors.answer(&header.method, &header.headers));
         }
         let Some(Entry {
-            request,
-            client,
-            upgrade,
+            request, client, ..
         }) = &ctx.entry
         else {
             return Err(Error::explain(
@@ -235,12 +233,13 @@ impl ProxyHttp for Proxy {
             }
             Err(rejection) => {
                 self.observer.rejected();
-                let answer = reply::rejected(*rejection);
+                let header = session.req_header();
+                let answer = translate::unmatched(header, *rejection, *client, &self.engine)
+                    .unwrap_or_else(|| reply::rejected(*rejection));
                 ctx.answer(session, answer).await?;
                 return Ok(true);
             }
         };
-        let upgrade = *upgrade;
         let since = ctx.started.unwrap_or_else(Instant::now);
         ctx.decided = self.observer.decided(&decided.decision, since);
         ctx.decision = Some(decided.decision);
@@ -255,7 +254,9 @@ impl ProxyHttp for Proxy {
                     Some(Kept::InBuffer(body)) => ctx.body = Some(body),
                     Some(Kept::ToRewind(body)) => rewind(session.as_mut(), &body).await?,
                 }
-                translate::restore_upgrade(session.req_header_mut(), upgrade);
+                if let Some(entry) = &ctx.entry {
+                    translate::restore_upgrade(session.req_header_mut(), entry);
+                }
                 Ok(false)
             }
         }
@@ -314,7 +315,7 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         upstream_request: &mut RequestHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
@@ -333,6 +334,10 @@ impl ProxyHttp for Proxy {
         }
         if ctx.body.is_some() {
             upstream_request.remove_header(&EXPECT);
+        }
+        // Pingora takes it away with the other hop-by-hop headers; the door left it only where it says `trailers`.
+        if let Some(trailers) = session.req_header().headers.get(TE) {
+            upstream_request.insert_header(TE, trailers.clone())?;
         }
         apply(granted.grant, upstream_request, self.settings.underscores)?;
         ctx.sent = Some(Instant::now());
@@ -354,6 +359,22 @@ impl ProxyHttp for Proxy {
             *body = Some(kept.clone());
         }
         ctx.in_time()
+    }
+
+    /// A switch to another protocol than the one that was asked for is no answer.
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        _: &mut Exchange,
+    ) -> Result<()> {
+        let switched = response.status == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = response.headers.get(UPGRADE).map(HeaderValue::as_bytes);
+        if switched && !protocol.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) {
+            let why = "the upstream switched to a protocol that nobody asked for";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
+        Ok(())
     }
 
     fn upstream_response_body_filter(

@@ -2,11 +2,13 @@
 
 use super::cors::Cors;
 use crate::canonical::headers::{self, Fields, Peer, UnderscoreHeaders, Upgrade};
-use crate::canonical::{self, Inbound, PathPolicy, Rejection, Trust};
+use crate::canonical::{self, Described, Inbound, PathPolicy, Rejection, Scheme, Trust};
 use crate::config::EchoHeaders;
-use crate::pipeline::{BodySource, Client, RequestView};
+use crate::engine::Engine;
+use crate::pipeline::{BodySource, Client, Denial, Reason, RequestView};
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 use pingora::http::RequestHeader;
 use pingora_core::protocols::http::ServerSession;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,12 +25,16 @@ pub(super) struct Settings {
     pub(super) cors: Option<Cors>,
 }
 
+const WEBSOCKET: HeaderValue = HeaderValue::from_static("websocket");
+
 /// A request at the threshold.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub request: Result<canonical::Request, Rejection>,
     pub client: Client,
     pub upgrade: Upgrade,
+    /// The protocol's name as the client spelled it.
+    pub protocol: Option<HeaderValue>,
 }
 
 /// Which door's reading of a target applies.
@@ -53,11 +59,13 @@ pub(super) fn enter(session: &mut ServerSession, settings: &Settings, reading: R
     } else {
         Peer::Untrusted
     };
+    let protocol = header.headers.get(UPGRADE).cloned();
     let upgrade = headers::clean(&mut Cleaned(header), trusted, settings.underscores);
     Entry {
         request,
         client,
         upgrade,
+        protocol,
     }
 }
 
@@ -87,11 +95,11 @@ fn read(
 }
 
 /// Gives a granted WebSocket handshake back what makes it one.
-pub(super) fn restore_upgrade(header: &mut RequestHeader, upgrade: Upgrade) {
-    if upgrade == Upgrade::WebSocket {
+pub(super) fn restore_upgrade(header: &mut RequestHeader, entry: &Entry) {
+    if entry.upgrade == Upgrade::WebSocket {
         let mut header = Cleaned(header);
         header.set(CONNECTION, HeaderValue::from_static("Upgrade"));
-        header.set(UPGRADE, HeaderValue::from_static("websocket"));
+        header.set(UPGRADE, entry.protocol.clone().unwrap_or(WEBSOCKET));
     }
 }
 
@@ -141,4 +149,27 @@ pub(super) fn view<'a>(
         client,
         body,
     }
+}
+
+/// The answer to a target that is understood but is no resource (`*`): what error handlers say where no rule matches.
+pub(super) fn unmatched(
+    header: &RequestHeader,
+    why: Rejection,
+    client: Client,
+    engine: &Engine,
+) -> Option<Response<Bytes>> {
+    if why != Rejection::Asterisk {
+        return None;
+    }
+    let host = header.headers.get(HOST)?.as_bytes();
+    let described = Described {
+        method: header.method.as_str(),
+        scheme: Scheme::Http,
+        host,
+        target: b"/",
+    };
+    let request = canonical::for_description(&described, &PathPolicy::default()).ok()?;
+    let view = view(&request, &header.headers, client, None);
+    let snapshot = engine.live().load();
+    Some(snapshot.answers.answer(&view, &Denial::new(Reason::NoRule)))
 }

@@ -1,5 +1,6 @@
 //! Asks for HTTP Basic credentials.
 
+use crate::canonical::names::is_token;
 use crate::handlers::support::when::{self, When};
 use crate::handlers::{BuildError, Kind, settings};
 use crate::pipeline::{Denial, ErrorHandler, RequestView, Verdict, status_text};
@@ -55,13 +56,17 @@ impl WwwAuthenticate {
     }
 }
 
-/// The realm as a quoted string (RFC 9110 §11.5), which the reference leaves out.
+/// The realm, as a quoted string unless it is a token (RFC 9110 §11.2). The reference never quotes, which is only right for tokens.
 fn challenge(realm: &str) -> Result<HeaderValue, BuildError> {
     let realm = if realm.is_empty() {
         DEFAULT_REALM
     } else {
         realm
     };
+    if is_token(realm.as_bytes()) {
+        return HeaderValue::from_bytes(format!("Basic realm={realm}").as_bytes())
+            .map_err(|error| BuildError::new(error.to_string()));
+    }
     let quoted = realm.replace('\\', r"\\").replace('"', "\\\"");
     HeaderValue::from_bytes(format!("Basic realm=\"{quoted}\"").as_bytes())
         .map_err(|_| BuildError::new("the realm has a character that a header can't hold"))

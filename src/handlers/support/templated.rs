@@ -30,7 +30,7 @@ pub(in crate::handlers) fn render(
         Ok(text) => Ok(text.into_owned()),
         Err(error) => {
             tracing::debug!(setting = place, %error, "a template failed");
-            Err(Denial::new(Reason::Failed).because(format!("{place}: {error}")))
+            Err(Denial::new(Reason::Failed).saying(format!("{place}: {error}")))
         }
     }
 }
@@ -74,7 +74,7 @@ impl Value {
 }
 
 fn unsendable(place: &str) -> Denial {
-    Denial::new(Reason::Failed).because(format!(
+    Denial::new(Reason::Failed).saying(format!(
         "{place}: the text has a control character and can't be sent as a header"
     ))
 }
