@@ -2,6 +2,8 @@
 //!
 //! `cargo bench --bench template`
 
+#![allow(clippy::expect_used, reason = "what can't be set up can't be measured")]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::canonical::{Described, PathPolicy, Scheme, for_description};
 use doorward::pipeline::{Captures, Client, Identity, RequestView, Session};
