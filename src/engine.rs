@@ -5,7 +5,9 @@ use crate::matcher::{Found, Key, Protocol};
 use crate::pipeline::{Captures, Denial, Grant, Reason, Refusal, RequestView};
 use crate::snapshot::{Live, Rule, Snapshot};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::Response;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 /// Decides on requests, with whatever snapshot is live when they come.
@@ -53,19 +55,21 @@ impl Engine {
         &self.live
     }
 
-    /// Finds the one rule of a request. No lock, no allocation.
+    /// Finds the one rule of a request. No lock, no allocation. A defect of the matcher is a refusal, like any other fault.
     pub fn find(&self, request: &canonical::Request) -> Matched {
         let snapshot = self.live.load();
-        let found = match snapshot.matcher.find(&key(request)) {
-            Found::One(rule) => Ok(rule as usize),
-            Found::None => Err(Reason::NoRule),
-            Found::Several(..) => Err(Reason::SeveralRules),
-            Found::Overrun(_) => Err(Reason::MatchOverrun),
+        let find = AssertUnwindSafe(|| snapshot.matcher.find(&key(request)));
+        let found = match std::panic::catch_unwind(find) {
+            Ok(Found::One(rule)) => Ok(rule as usize),
+            Ok(Found::None) => Err(Reason::NoRule),
+            Ok(Found::Several(..)) => Err(Reason::SeveralRules),
+            Ok(Found::Overrun(_)) => Err(Reason::MatchOverrun),
+            Err(_) => Err(Reason::Panicked),
         };
         Matched { snapshot, found }
     }
 
-    /// Runs the pipeline of the request's rule. Total: whatever goes wrong comes back as a refusal.
+    /// Runs the pipeline of the request's rule. Total: whatever goes wrong comes back as a refusal, a panic too.
     pub async fn decide(&self, matched: Matched, view: &RequestView<'_>) -> Decision {
         let outcome = match matched.rule() {
             Ok(rule) => {
@@ -73,10 +77,12 @@ impl Engine {
                     matched: &matched,
                     request: view.canonical,
                 };
-                rule.pipeline
-                    .run(view, &captures)
-                    .await
-                    .map_err(Refused::ByRule)
+                // Nothing that the pipeline leaves behind is seen again: the session goes with it.
+                let run = AssertUnwindSafe(rule.pipeline.run(view, &captures));
+                match run.catch_unwind().await {
+                    Ok(outcome) => outcome.map_err(Refused::ByRule),
+                    Err(_) => Err(Refused::Unmatched(Denial::new(Reason::Panicked))),
+                }
             }
             Err(reason) => Err(Refused::Unmatched(Denial::new(reason))),
         };
@@ -162,5 +168,99 @@ fn key(request: &canonical::Request) -> Key<'_> {
         scheme: request.scheme().as_str(),
         host: request.host(),
         path: request.path(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::canonical::{EncodedSlashes, Forwarded, Inbound, PathPolicy, TrailingSlash, Trust};
+    use crate::matcher::{Entry, Matcher, Strategy};
+    use crate::pipeline::{Authenticator, Authn, Client, Pipeline, Step};
+    use async_trait::async_trait;
+    use http::{HeaderMap, HeaderValue, StatusCode};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    #[derive(Debug)]
+    struct Defective;
+
+    #[async_trait]
+    impl Authenticator for Defective {
+        async fn authenticate(&self, _: &RequestView<'_>) -> Result<Authn, Denial> {
+            panic!("a defect")
+        }
+    }
+
+    fn snapshot() -> Snapshot {
+        let methods = ["GET".to_owned()];
+        let entry = Entry {
+            protocol: Protocol::Http,
+            methods: &methods,
+            url: "http://door.test/",
+        };
+        let (matcher, _) = Matcher::build(Strategy::Regexp, &[entry]);
+        let empty = Snapshot::empty();
+        let step = Step {
+            id: "defective".into(),
+            handler: Arc::new(Defective) as Arc<dyn Authenticator>,
+            meter: None,
+        };
+        Snapshot {
+            generation: 1,
+            matcher,
+            rules: vec![Rule {
+                id: "a".into(),
+                pipeline: Pipeline {
+                    authenticators: vec![step],
+                    authorizer: None,
+                    mutators: Vec::new(),
+                },
+                answers: empty.answers.clone(),
+                upstream: None,
+                meter: Arc::default(),
+            }],
+            answers: empty.answers,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_handler_is_a_refusal_with_an_answer() {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("door.test"));
+        let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let inbound = Inbound {
+            method: "GET",
+            target: b"/",
+            authority: None,
+            tls: false,
+            peer,
+            headers: &headers,
+        };
+        let trust = Trust {
+            proxies: Vec::new(),
+            forwarded: Forwarded::Ignored,
+        };
+        let paths = PathPolicy {
+            trailing_slash: TrailingSlash::Keep,
+            encoded_slashes: EncodedSlashes::Keep,
+            max_target_bytes: 1024,
+        };
+        let request = canonical::for_proxy(&inbound, &trust, &paths).unwrap();
+        let view = RequestView {
+            canonical: &request,
+            headers: &headers,
+            transport_host: "door.test",
+            client: Client {
+                peer,
+                address: peer,
+            },
+            body: None,
+        };
+        let engine = Engine::new(Arc::new(Live::new(snapshot())));
+        let decision = engine.decide(engine.find(&request), &view).await;
+        let refused = decision.outcome.as_ref().unwrap_err();
+        assert_eq!(refused.denial().reason, Reason::Panicked);
+        let answer = decision.answer(&view).unwrap();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

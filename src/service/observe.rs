@@ -2,6 +2,8 @@
 
 use crate::canonical::{self, Trust};
 use crate::engine::{Decision, Refused};
+use crate::pipeline::Reason;
+use crate::snapshot::Rule;
 use crate::telemetry::Telemetry;
 use crate::telemetry::logging::{Access, Decided, Denied, TraceIds};
 use crate::telemetry::metrics::{Counter, Gauge, Histogram, Known, RequestMeter};
@@ -9,6 +11,7 @@ use crate::telemetry::spans::{Caller, RequestSpan};
 use http::header::HOST;
 use pingora::http::RequestHeader;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::{Error, ErrorType};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,7 +68,13 @@ impl Observer {
         };
         match &decision.outcome {
             Ok(_) => meter.granted(),
-            Err(refused) => meter.denied(refused.denial().reason.label()),
+            Err(refused) => {
+                let reason = refused.denial().reason;
+                if reason == Reason::Panicked {
+                    self.telemetry.metrics.panics.with([]).increment();
+                }
+                meter.denied(reason.label());
+            }
         }
         took
     }
@@ -87,8 +96,17 @@ impl Observer {
 
     /// Counts a request that could not be understood, on which nothing was decided.
     pub(super) fn rejected(&self) {
-        let reason = crate::pipeline::Reason::BadRequest.label();
+        let reason = Reason::BadRequest.label();
         self.telemetry.metrics.no_rule().denied(reason);
+    }
+
+    /// Counts a request that its upstream did not answer, and says why. Never in the words of the error, which may quote the request.
+    pub(super) fn upstream_failed(&self, rule: Option<&Rule>, error: &Error) {
+        let reason = why(error.etype());
+        let errors = &self.telemetry.metrics.upstream_errors;
+        errors.with([reason]).increment();
+        let rule = rule.map_or("", |rule| &rule.id);
+        tracing::warn!(rule, reason, "an upstream gave no usable answer");
     }
 
     /// Writes the line of a decision that has no request of its own to be reported with.
@@ -228,6 +246,28 @@ fn note_decision(span: &RequestSpan, verdict: Verdict<'_>) {
     }
     if let Err(refused) = &decision.outcome {
         span.note("doorward.reason", refused.denial().reason.label());
+    }
+}
+
+/// A stable word for metrics and logs.
+fn why(error: &ErrorType) -> &'static str {
+    match error {
+        ErrorType::ConnectTimedout
+        | ErrorType::ReadTimedout
+        | ErrorType::WriteTimedout
+        | ErrorType::TLSHandshakeTimedout => "timeout",
+        ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::ConnectProxyFailure
+        | ErrorType::BindError
+        | ErrorType::SocketError => "connect",
+        ErrorType::TLSWantX509Lookup
+        | ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError => "tls",
+        // Pingora may learn of more ways to fail.
+        _ => "broken",
     }
 }
 

@@ -419,6 +419,10 @@ impl ProxyHttp for Proxy {
         ctx: &mut Exchange,
     ) -> FailToProxy {
         let code = failure_status(error);
+        if *error.esource() == ErrorSource::Upstream {
+            let rule = ctx.decision.as_ref().and_then(Decision::rule);
+            self.observer.upstream_failed(rule, error);
+        }
         if code > 0 && session.response_written().is_none() {
             let mut answer = Response::new(Bytes::new());
             *answer.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);

@@ -66,7 +66,11 @@ pub fn serve(
     let conf = server.configuration.clone();
     let mut certificates = Vec::new();
     let peers = Arc::new(peers(&config.serve.proxy));
-    let checks = Checks::new(engine.live().clone(), peers.clone());
+    let checks = Checks::new(
+        engine.live().clone(),
+        peers.clone(),
+        telemetry.metrics.clone(),
+    );
     server.add_service(alone("upstream checks", checks));
     let proxy = proxy_service(config, &conf, engine.clone(), peers, &open)?;
     certificates.extend(proxy.app_logic().and_then(Door::tls));

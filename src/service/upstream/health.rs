@@ -2,6 +2,8 @@
 
 use super::{Need, Peers};
 use crate::snapshot::Live;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Gauge;
 use crate::upstreams::{Active, Server, Upstream};
 use async_trait::async_trait;
 use http::{Method, StatusCode};
@@ -10,6 +12,7 @@ use pingora_core::Result;
 use pingora_core::connectors::http::Connector;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -22,18 +25,28 @@ pub(in crate::service) struct Checks {
     live: Arc<Live>,
     peers: Arc<Peers>,
     connector: Arc<Connector>,
+    metrics: Arc<Metrics>,
 }
 
+/// Shows the condition of each server that is asked; the series of one that no rule has any more is gone.
+type Shown = HashMap<Arc<str>, Arc<Gauge>>;
+
 impl Checks {
-    pub(in crate::service) fn new(live: Arc<Live>, peers: Arc<Peers>) -> Checks {
+    pub(in crate::service) fn new(
+        live: Arc<Live>,
+        peers: Arc<Peers>,
+        metrics: Arc<Metrics>,
+    ) -> Checks {
         Checks {
             live,
             peers,
             connector: Arc::new(Connector::new(None)),
+            metrics,
         }
     }
 
-    fn ask_who_is_due(&self) {
+    fn ask_who_is_due(&self, shown: &mut Shown) {
+        let mut old = std::mem::take(shown);
         let snapshot = self.live.load();
         for (index, rule) in snapshot.rules.iter().enumerate() {
             let Some(upstream) = &rule.upstream else {
@@ -43,6 +56,13 @@ impl Checks {
                 continue;
             };
             for (place, server) in upstream.servers().iter().enumerate() {
+                let address = &server.authority;
+                let gauge = shown.entry(address.clone()).or_insert_with(|| {
+                    let healthy = &self.metrics.upstream_healthy;
+                    old.remove(address)
+                        .unwrap_or_else(|| healthy.while_used([address]))
+                });
+                gauge.set(i64::from(!server.state.is_down()));
                 if server.state.is_due(active) {
                     let (peers, connector) = (self.peers.clone(), self.connector.clone());
                     let snapshot = snapshot.clone();
@@ -117,10 +137,11 @@ async fn ask(
 impl BackgroundService for Checks {
     async fn start(&self, mut shutdown: ShutdownWatch) {
         let mut ticks = interval(LOOK);
+        let mut shown = Shown::default();
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !*shutdown.borrow() {
             tokio::select! {
-                _ = ticks.tick() => self.ask_who_is_due(),
+                _ = ticks.tick() => self.ask_who_is_due(&mut shown),
                 _ = shutdown.changed() => {}
             }
         }

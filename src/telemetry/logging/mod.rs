@@ -64,6 +64,7 @@ impl Logs {
 
     /// Makes this the log of all libraries too. Only the first call of a process has an effect.
     pub fn install(self: &Arc<Self>) {
+        std::panic::set_hook(Box::new(report_panic));
         // Both fail where there is one already, as in tests; that one stays.
         let _ = tracing::subscriber::set_global_default(Bridge(self.clone()));
         if log::set_boxed_logger(Box::new(Bridge(self.clone()))).is_ok() {
@@ -151,6 +152,13 @@ impl Logs {
             Err(_) => {}
         }
     }
+}
+
+/// Where, in the log's own format. Not the message: it may quote what a client sent.
+fn report_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let place = place.as_deref().unwrap_or("an unknown place");
+    tracing::error!(place, "a defect of Doorward: a thread panicked");
 }
 
 fn host_name() -> String {
