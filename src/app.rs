@@ -8,6 +8,7 @@ use crate::reload;
 use crate::rules::compile;
 use crate::rules::raw::Rule;
 use crate::rules::status::Board;
+use crate::rules::watch::{Looks, look};
 use crate::service::{self, ListenError, Shown};
 use crate::snapshot::{Live, Snapshot};
 use crate::telemetry::spans::{self, Tracer};
@@ -54,16 +55,18 @@ pub fn serve_with(
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
     let env: Vec<(String, String)> = env.into_iter().collect();
+    let seen = look(files.iter().map(PathBuf::as_path));
     let loaded = config::load(files, env.iter().cloned())?;
     let telemetry = telemetry(&loaded.config)?;
     reload::warn(&loaded.warnings);
-    let outcome = serve_rules(files, env, loaded.config, &telemetry, on_running);
+    let outcome = serve_rules(files, seen, env, loaded.config, &telemetry, on_running);
     telemetry.end();
     outcome
 }
 
 fn serve_rules(
     files: &[PathBuf],
+    seen: Looks,
     env: Vec<(String, String)>,
     config: Config,
     telemetry: &Telemetry,
@@ -84,6 +87,7 @@ fn serve_rules(
     };
     reload::start(reload::Setup {
         files: files.to_vec(),
+        seen,
         env,
         config: config.clone(),
         clients,

@@ -134,6 +134,10 @@ enum RulesCommand {
     /// Show one rule.
     Get { id: String },
     #[command(external_subcommand)]
+    #[allow(
+        dead_code,
+        reason = "clap wants the words; the answer to all of them is the usage"
+    )]
     Other(Vec<OsString>),
 }
 
@@ -151,6 +155,10 @@ enum HealthCommand {
         words: Vec<String>,
     },
     #[command(external_subcommand)]
+    #[allow(
+        dead_code,
+        reason = "clap wants the words; the answer to all of them is the usage"
+    )]
     Other(Vec<OsString>),
 }
 
@@ -172,6 +180,10 @@ enum CredentialsCommand {
         words: Vec<String>,
     },
     #[command(external_subcommand)]
+    #[allow(
+        dead_code,
+        reason = "clap wants the words; the answer to all of them is the usage"
+    )]
     Other(Vec<OsString>),
 }
 

@@ -2,15 +2,15 @@
 
 use super::Secret;
 use super::read::duration;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct AccessRules {
-    /// In the order of the configuration, which is the order of the rules.
-    #[serde(default)]
+    /// In the order of the configuration, which is the order of the rules. What is listed twice counts once, as in the reference.
+    #[serde(default, deserialize_with = "distinct")]
     pub repositories: Vec<Repository>,
     #[serde(rename = "matching_strategy")]
     pub strategy: MatchingStrategy,
@@ -120,4 +120,17 @@ pub enum ObjectStore {
     S3,
     GoogleCloud,
     Azure,
+}
+
+fn distinct<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Repository>, D::Error> {
+    let mut kept: Vec<Repository> = Vec::new();
+    for repository in Vec::<Repository>::deserialize(from)? {
+        if !kept
+            .iter()
+            .any(|known| known.location == repository.location)
+        {
+            kept.push(repository);
+        }
+    }
+    Ok(kept)
 }

@@ -2,7 +2,7 @@
 
 use crate::rules::raw::Rule;
 use crate::rules::source::{FetchError, Fetched, RuleSource};
-use crate::rules::watch::{Watch, look};
+use crate::rules::watch::{Looks, Watch, look};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -68,11 +68,14 @@ pub(super) fn source(
 }
 
 /// Watches the configuration's files.
-pub(super) fn configuration(files: Vec<PathBuf>, sender: mpsc::UnboundedSender<News>) {
+pub(super) fn configuration(
+    files: Vec<PathBuf>,
+    mut seen: Looks,
+    sender: mpsc::UnboundedSender<News>,
+) {
     if files.is_empty() {
         return;
     }
-    let mut seen = look(files.iter().map(PathBuf::as_path));
     tokio::spawn(async move {
         let watch = Watch::default();
         loop {

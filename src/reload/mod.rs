@@ -13,6 +13,7 @@ use crate::rules::compile::{self, Compiled};
 use crate::rules::raw::Rule;
 use crate::rules::source::{Fetched, Tools};
 use crate::rules::status::{Board, Report};
+use crate::rules::watch::Looks;
 use crate::snapshot::{Live, Snapshot};
 use follow::{News, Outcome};
 use slots::Slots;
@@ -34,6 +35,8 @@ const START_TRIES: u32 = 5;
 /// What the reloading needs to begin.
 pub struct Setup {
     pub files: Vec<PathBuf>,
+    /// What the files looked like before they were read, so that no change since then is missed.
+    pub seen: Looks,
     pub env: Vec<(String, String)>,
     pub config: Config,
     pub clients: Arc<Clients>,
@@ -82,8 +85,11 @@ pub fn start(setup: Setup) -> Result<(), StartError> {
         .unwrap_or_else(|_| Err(StartError::Thread("it ended at once".to_owned())))
 }
 
+/// The rules of one source, or its name and why it can't be read.
+pub type ReadOnce = Result<Vec<Arc<Rule>>, String>;
+
 /// Reads every source once, in order, without following it: for looking at a configuration.
-pub fn read_once(config: &Config) -> Result<Vec<Result<Vec<Arc<Rule>>, String>>, StartError> {
+pub fn read_once(config: &Config) -> Result<Vec<ReadOnce>, StartError> {
     let tools = Tools {
         http: calls(config)?,
         refresh: config.access_rules.refresh,
@@ -163,7 +169,11 @@ impl Reloader {
         if started.send(begun).is_err() || !good {
             return;
         }
-        follow::configuration(self.setup.files.clone(), self.sender.clone());
+        follow::configuration(
+            self.setup.files.clone(),
+            self.setup.seen,
+            self.sender.clone(),
+        );
         follow::hangups(self.sender.clone());
         while let Some(news) = self.news.recv().await {
             self.hear(news).await;
@@ -364,9 +374,13 @@ impl Reloader {
         self.old.push(self.setup.live.load());
         self.setup.live.publish(snapshot);
         let broken: HashSet<usize> = problems.iter().map(|problem| problem.index).collect();
-        let valid = rules.iter().enumerate();
-        let valid: Vec<Arc<Rule>> = valid
-            .filter(|(index, _)| !broken.contains(index))
+        // A rule that was valid when it was read stays listed until it is read again, as in the reference, whatever the configuration
+        // has made of it meanwhile.
+        let listed: HashSet<*const Rule> = self.last.0.iter().map(Arc::as_ptr).collect();
+        let valid: Vec<Arc<Rule>> = rules
+            .iter()
+            .enumerate()
+            .filter(|(index, rule)| !broken.contains(index) || listed.contains(&Arc::as_ptr(rule)))
             .map(|(_, rule)| rule.clone())
             .collect();
         tracing::info!(

@@ -173,9 +173,11 @@ impl Slot {
         tracing::debug!(%source, rules = rules.len(), "a source was read");
         self.loaded = true;
         self.error = None;
-        let same = self.rules == rules;
+        if self.rules == rules {
+            return false;
+        }
         self.rules = rules;
-        !same
+        true
     }
 
     fn fail(&mut self, error: String, failures: u32) {

@@ -25,7 +25,9 @@ fn running(file: &Path) -> Result<Running, StartError> {
     let board = Arc::new(Board::default());
     let live = Arc::new(Live::new(Snapshot::empty()));
     let files = vec![file.to_owned()];
+    let seen = crate::rules::watch::look([file]);
     start(Setup {
+        seen,
         config: config::load(&files, []).unwrap().config,
         files,
         env: Vec::new(),

@@ -114,3 +114,30 @@ fn a_refused_document_says_where_and_why() {
         assert!(error.contains(expected), "{text}: {error}");
     }
 }
+
+/// What is shipped must work as it is.
+#[test]
+fn shipped_configurations_and_rules_can_be_used() {
+    use crate::rules::compile::compile;
+    use std::path::Path;
+    use std::sync::Arc;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let rules = std::fs::read(root.join("rules/rules.yaml")).unwrap();
+    let rules: Vec<Arc<Rule>> = read(&rules, RULE_VERSION)
+        .unwrap()
+        .into_iter()
+        .map(Arc::new)
+        .collect();
+    for name in ["doorward.yaml", "decisions.yaml"] {
+        let loaded = crate::config::load(&[root.join("conf").join(name)], []).unwrap();
+        assert!(loaded.warnings.is_empty(), "{name}: {}", loaded.warnings);
+        let unknown: Vec<&String> = rules.iter().flat_map(|rule| &rule.unknown).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let compiled = compile(&loaded.config, &rules, &Default::default(), 1);
+        assert!(
+            compiled.problems.is_empty(),
+            "{name}: {:?}",
+            compiled.problems
+        );
+    }
+}

@@ -127,9 +127,8 @@ impl RuleSource for Files {
 
     async fn changed(&self, _: u32) {
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        match seen {
-            Some(seen) => self.watch.changed(|| self.pattern.watched(), seen).await,
-            None => {}
+        if let Some(seen) = seen {
+            self.watch.changed(|| self.pattern.watched(), seen).await;
         }
     }
 }

@@ -124,8 +124,13 @@ impl Sources {
         schema::fill(schema::root(), &mut document);
         let places = |path: &str| self.place(path);
         let mut findings = schema::check(schema::root(), &document, "", &places);
+        let odd = findings.warnings.clone();
         advice::give(&document, &places, &mut findings);
-        findings.problems.or(())?;
+        if !findings.problems.is_empty() {
+            // What is merely odd is often what was meant to be the missing part.
+            findings.problems.0.extend(odd.0);
+            return Err(findings.problems);
+        }
         let handlers = Handlers::of(&document);
         let mut config: Config = serde_json::from_value(document).map_err(|error| {
             Problems::from(Problem {
@@ -176,5 +181,7 @@ fn set(document: &mut Value, path: &[String], value: Value) {
     }
 }
 
+#[cfg(test)]
+mod keys;
 #[cfg(test)]
 mod tests;
