@@ -22,6 +22,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// RFC 9113 §3.4.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// For a client whose request crosses the end of the service.
+const LAST_CALL: Duration = Duration::from_millis(300);
 /// How long and how much of a refused client's bytes are read, so that the answer isn't lost in a reset.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 64 * 1024;
@@ -199,12 +201,12 @@ where
     /// Waits for the next request's head.
     async fn next(&self, conn: &mut Conn, ending: &mut ShutdownWatch, idle: Duration) -> Next {
         if conn.ahead().is_empty() {
-            if *ending.borrow() {
-                return Next::End;
-            }
+            // A request may be under way to a connection that looks idle when the end comes: it is waited for and answered.
+            let ends = *ending.borrow_and_update();
+            let idle = if ends { idle.min(LAST_CALL) } else { idle };
             let read = tokio::select! {
                 read = timeout(idle, conn.read_ahead()) => read,
-                _ = ending.changed() => return Next::End,
+                _ = ending.changed(), if !ends => timeout(LAST_CALL, conn.read_ahead()).await,
             };
             if !matches!(read, Ok(Ok(1..))) {
                 return Next::End;

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real binary on free ports, spoken to in raw bytes. One test binary, so that it is linked once.
 
 mod edge_grpc;
+mod edge_limits;
 mod edge_tls;
 mod edge_upstream;
 mod edge_websocket;
