@@ -159,13 +159,13 @@ impl Captures for PatternCaptures<'_> {
 
 fn key(request: &canonical::Request) -> Key<'_> {
     let protocol = match request.scheme() {
-        Scheme::Http | Scheme::Https | Scheme::Ws | Scheme::Wss => Protocol::Http,
+        Scheme::Http | Scheme::Https | Scheme::Other(_) => Protocol::Http,
         Scheme::Rpc => Protocol::Rpc,
     };
     Key {
         protocol,
         method: request.method(),
-        scheme: request.scheme().as_str(),
+        scheme: request.scheme_str(),
         host: request.host(),
         path: request.path(),
     }

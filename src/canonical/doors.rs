@@ -2,8 +2,9 @@
 
 use super::host::canonical_host;
 use super::names::is_token;
+use super::request::Spelling;
 use super::target::{Query, Target};
-use super::{PathPolicy, Rejection, Request, Scheme, Trust};
+use super::{OtherScheme, PathPolicy, Rejection, Request, Scheme, Trust};
 use http::HeaderMap;
 use http::header::HOST;
 use std::borrow::Cow;
@@ -53,6 +54,7 @@ pub fn for_proxy(
         scheme,
         host: canonical_host(host)?,
         target,
+        spelling: Spelling::AsWritten,
     })
 }
 
@@ -67,13 +69,14 @@ pub fn for_decision(
     let own_target = decision_target(own_target).ok_or(Rejection::NotADecision)?;
     let own_host = canonical_host(own_host)?;
     let own = Target::new(own_target, Query::AsWritten, policy)?;
-    let scheme = inbound.scheme(trust, websocket_scheme)?;
+    let scheme = inbound.scheme(trust, other_scheme)?;
     if !trust.trusts(inbound.peer) {
         return Ok(Request {
             method: canonical_method(inbound.method)?,
             scheme,
             host: own_host,
             target: own,
+            spelling: Spelling::Default,
         });
     }
     let method = match single(inbound.headers, METHOD)? {
@@ -99,6 +102,7 @@ pub fn for_decision(
         scheme,
         host,
         target,
+        spelling: Spelling::Default,
     })
 }
 
@@ -114,6 +118,7 @@ pub fn for_description(
         scheme: described.scheme,
         host: canonical_host(described.host)?,
         target: Target::new(target, Query::AsWritten, policy)?,
+        spelling: Spelling::AsWritten,
     })
 }
 
@@ -259,13 +264,9 @@ fn http_scheme(value: &[u8]) -> Option<Scheme> {
     }
 }
 
-/// Traefik and others announce WebSocket handshakes so; the reference matches rules against it.
-fn websocket_scheme(value: &[u8]) -> Option<Scheme> {
-    match value {
-        _ if value.eq_ignore_ascii_case(b"ws") => Some(Scheme::Ws),
-        _ if value.eq_ignore_ascii_case(b"wss") => Some(Scheme::Wss),
-        _ => None,
-    }
+/// Traefik and others announce WebSocket handshakes as `ws`; the reference matches rules against whatever is told.
+fn other_scheme(value: &[u8]) -> Option<Scheme> {
+    OtherScheme::parse(value).map(Scheme::Other)
 }
 
 /// The only line of that name; an empty one counts as absent, a second one is refused, since no two readers agree which counts.

@@ -74,6 +74,7 @@ pub fn clean(fields: &mut impl Fields, peer: Peer, underscores: UnderscoreHeader
             })
             .map(|(name, _)| name.clone()),
     );
+    doomed.extend(empty_forwarded(fields.map()).cloned());
     nominate(fields.map(), &mut doomed);
     for name in &doomed {
         fields.remove(name);
@@ -176,6 +177,14 @@ fn has_alias_byte(name: &str) -> bool {
     name.bytes().any(|b| matches!(b, b'_' | b'.'))
 }
 
+/// Forwarding headers that say nothing: they count as absent and go no further.
+fn empty_forwarded(headers: &HeaderMap) -> impl Iterator<Item = &HeaderName> {
+    let forwarded = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with("x-forwarded"));
+    forwarded.filter(|name| headers.get_all(*name).iter().all(|value| value.is_empty()))
+}
+
 /// The names that `Connection` lists, less those that a client has no say over: it can make neither Host nor what a trusted proxy
 /// said go away.
 fn nominate(headers: &HeaderMap, doomed: &mut Vec<HeaderName>) {
@@ -199,12 +208,11 @@ fn nominate(headers: &HeaderMap, doomed: &mut Vec<HeaderName>) {
 
 fn wanted_upgrade(headers: &HeaderMap) -> Upgrade {
     let mut protocols = tokens(headers, &UPGRADE);
-    let websocket = protocols
-        .next()
-        .is_some_and(|token| token.eq_ignore_ascii_case(b"websocket"))
-        && protocols.next().is_none();
-    if websocket && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
-    {
+    let (Some(protocol), None) = (protocols.next(), protocols.next()) else {
+        return Upgrade::No;
+    };
+    let asked = tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case(b"upgrade"));
+    if asked && protocol.eq_ignore_ascii_case(b"websocket") {
         Upgrade::WebSocket
     } else {
         Upgrade::No

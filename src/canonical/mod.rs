@@ -18,7 +18,7 @@ mod upstream;
 
 pub use doors::{Described, Inbound, for_decision, for_description, for_proxy, is_decision};
 pub use rejection::Rejection;
-pub use request::{Request, Scheme};
+pub use request::{OtherScheme, Request, Scheme};
 pub use trust::{Forwarded, Trust, client_address};
 pub use upstream::UpstreamPath;
 

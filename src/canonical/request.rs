@@ -10,25 +10,65 @@ use std::fmt;
 pub enum Scheme {
     Http,
     Https,
-    /// Only told to the decision API, by a gateway that judges WebSocket handshakes; rules have to name it.
-    Ws,
-    /// As `Ws`, over TLS.
-    Wss,
+    /// Only told to the decision API, by a gateway that judges WebSocket handshakes and the like; rules have to name it.
+    Other(OtherScheme),
     /// Calls decided on by the tower layer; no HTTP rule matches them.
     Rpc,
 }
 
+/// A well-formed scheme of at most fifteen characters, in lower case.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OtherScheme {
+    length: u8,
+    bytes: [u8; 15],
+}
+
+impl OtherScheme {
+    pub(super) fn parse(text: &[u8]) -> Option<OtherScheme> {
+        let first = text.first()?;
+        let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+        if !first.is_ascii_alphabetic() || !text.iter().all(allowed) {
+            return None;
+        }
+        let mut bytes = [0; 15];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        bytes.make_ascii_lowercase();
+        let length = u8::try_from(text.len()).ok()?;
+        Some(OtherScheme { length, bytes })
+    }
+
+    pub fn as_str(&self) -> &str {
+        // INVARIANT: only ASCII goes in, and `length` bytes of it.
+        let text = self.bytes.get(..usize::from(self.length));
+        text.and_then(|text| std::str::from_utf8(text).ok())
+            .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for OtherScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 impl Scheme {
     /// As it stands in a URL.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Scheme::Http => "http",
             Scheme::Https => "https",
-            Scheme::Ws => "ws",
-            Scheme::Wss => "wss",
+            Scheme::Other(other) => other.as_str(),
             Scheme::Rpc => "rpc",
         }
     }
+}
+
+/// Whether the URL that templates see knows how the client wrote the path. A decision's does not, as in the reference: there the
+/// path is only a part of what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spelling {
+    AsWritten,
+    Default,
 }
 
 impl fmt::Display for Scheme {
@@ -44,6 +84,7 @@ pub struct Request {
     pub(super) scheme: Scheme,
     pub(super) host: Box<str>,
     pub(super) target: Target,
+    pub(super) spelling: Spelling,
 }
 
 impl Request {
@@ -54,6 +95,11 @@ impl Request {
 
     pub fn scheme(&self) -> Scheme {
         self.scheme
+    }
+
+    /// [`Self::scheme`] as it stands in a URL.
+    pub fn scheme_str(&self) -> &str {
+        self.scheme.as_str()
     }
 
     /// In lower case, with the port as written.
@@ -108,7 +154,9 @@ impl Request {
             force_query: query == Some(""),
             ..Url::default()
         };
-        url.hint_at_encoding(self.target.written());
+        if self.spelling == Spelling::AsWritten {
+            url.hint_at_encoding(self.target.written());
+        }
         url
     }
 }

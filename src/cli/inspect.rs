@@ -92,7 +92,7 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
     let key = Key {
         protocol: Protocol::Http,
         method: request.method(),
-        scheme: request.scheme().as_str(),
+        scheme: request.scheme_str(),
         host: request.host(),
         path: request.path(),
     };

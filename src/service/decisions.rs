@@ -208,8 +208,14 @@ impl HttpServerApp for Decisions {
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         // The door handed over a complete head; only HTTP/2 streams can still fail here.
-        if !matches!(session.read_request().await, Ok(true)) {
-            return None;
+        match session.read_request().await {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(_) => {
+                // Pingora has objections of its own, such as an absolute target that disagrees with Host.
+                let _closed_anyway = session.respond_error(400).await;
+                return None;
+            }
         }
         if *shutdown.borrow() {
             session.set_keepalive(None);

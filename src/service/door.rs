@@ -231,6 +231,8 @@ where
                 return Next::Request { head };
             } else if seen > self.allowance.head.bytes {
                 return Next::Refuse(Refused::HeadersTooLarge);
+            } else if head::has_bare_line_feed(conn.ahead(), from) {
+                return Next::Refuse(Refused::Malformed);
             }
             from = seen;
             match timeout_at(deadline, conn.read_ahead()).await {

@@ -30,6 +30,16 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     memchr::memmem::find(tail, b"\r\n\r\n").map(|at| start + at + 4)
 }
 
+/// Whether a line ended without a carriage return. Such a head may never be complete; its sender should hear so at once.
+pub(super) fn has_bare_line_feed(bytes: &[u8], from: usize) -> bool {
+    let start = from.saturating_sub(1);
+    let tail = bytes.get(start..).unwrap_or_default();
+    memchr::memchr_iter(b'\n', tail).any(|at| {
+        (at > 0 || start == 0)
+            && at.checked_sub(1).and_then(|before| tail.get(before)) != Some(&b'\r')
+    })
+}
+
 /// Checks a complete head and says how the body is framed.
 pub(super) fn check(head: &[u8], limits: HeadLimits) -> Result<Framing, Refused> {
     let mut lines = Lines(head);

@@ -393,6 +393,14 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
+        let asked = ctx.entry.as_ref().map(|entry| entry.upgrade);
+        if response.status == StatusCode::SWITCHING_PROTOCOLS
+            && !(asked == Some(Upgrade::WebSocket) && switches_to_websocket(response))
+        {
+            // Behind it would lie a tunnel that no rule was asked about.
+            let why = "the upstream switched to a protocol that was not asked for";
+            return Err(Error::explain(ErrorType::HTTPStatus(502), why));
+        }
         ctx.tries.answered();
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             // Both sides may be silent for as long as they like; a dead one is noticed by TCP.
@@ -461,6 +469,12 @@ impl ProxyHttp for Proxy {
     fn request_summary(&self, session: &Session, _: &Exchange) -> String {
         session.req_header().method.to_string()
     }
+}
+
+fn switches_to_websocket(response: &ResponseHeader) -> bool {
+    let mut protocols = response.headers.get_all(UPGRADE).iter();
+    let websocket = |value: &http::HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    protocols.next().is_some_and(websocket) && protocols.next().is_none()
 }
 
 /// An upstream's answer, cleaned through Pingora's own methods.

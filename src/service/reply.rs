@@ -132,8 +132,12 @@ pub(super) fn rejected(why: Rejection) -> Response<Bytes> {
     }
     let phrase = status.canonical_reason().unwrap_or_default();
     let code = status.as_u16();
+    let message = match status {
+        StatusCode::NOT_FOUND => "Requested url does not match any rules",
+        _ => "The request was malformed or contained invalid parameters",
+    };
     let body = format!(
-        "{{\"error\":{{\"code\":{code},\"status\":\"{phrase}\",\"message\":\"The request was malformed or contained invalid parameters\"}}}}\n"
+        "{{\"error\":{{\"code\":{code},\"status\":\"{phrase}\",\"message\":\"{message}\"}}}}\n"
     );
     let mut answer = Response::new(Bytes::from(body));
     *answer.status_mut() = status;

@@ -559,3 +559,40 @@ fn a_prefix_is_not_cut_into_another_path() {
     assert_eq!(get(doorward.proxy, "/apikeys", "h.test").status, 200);
     assert!(upstream.next().starts_with("GET /keys "));
 }
+
+#[test]
+fn an_upstream_cannot_switch_to_what_was_not_asked_for() {
+    let upstream = Stub::start(|call| match call.target() {
+        "/public/asked" | "/public/not-asked" | "/public/h2c" => {
+            b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo/1\r\n\r\n"
+                .to_vec()
+        }
+        _ => stub::answer(200, &[], "smuggled"),
+    });
+    let doorward = Doorward::start(plain_config(), rules(upstream.address));
+    for (target, upgrade) in [
+        ("/public/not-asked", ""),
+        (
+            "/public/asked",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n",
+        ),
+        (
+            "/public/h2c",
+            "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        ),
+    ] {
+        let mut client = Client::connect(doorward.proxy);
+        client.send(format!("GET {target} HTTP/1.1\r\nHost: h.test\r\n{upgrade}\r\nGET /admin/smuggled HTTP/1.1\r\nHost: h.test\r\nConnection: close\r\n\r\n"));
+        assert_eq!(client.answer().unwrap().status, 502, "{target}");
+        assert!(
+            client.answer().is_none_or(|answer| answer.status == 401),
+            "{target}"
+        );
+    }
+    assert!(
+        upstream
+            .take()
+            .iter()
+            .all(|call| call.target() != "/admin/smuggled")
+    );
+}

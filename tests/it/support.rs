@@ -22,10 +22,15 @@ pub struct Doorward {
 impl Doorward {
     /// Starts with a configuration and rules, and returns when it answers.
     pub fn start(config: Value, rules: Value) -> Doorward {
-        let doorward = Doorward::launch(config, rules);
+        let mut doorward = Doorward::launch(config.clone(), rules.clone());
         let end = Instant::now() + PATIENCE;
         while !doorward.is_alive() {
             assert!(Instant::now() < end, "did not come up:\n{}", doorward.log());
+            let ended = doorward.child.try_wait().unwrap().is_some();
+            if ended && doorward.log().contains("Address already in use") {
+                // Another test was given the port between our looking for it and using it.
+                doorward = Doorward::launch(config.clone(), rules.clone());
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         doorward
