@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-/// How long the first publish, or one with new sources, waits for sources that don't answer.
+/// How long the first publish, or one with new sources, waits for remote sources that don't answer.
 const FIRST_ANSWERS: Duration = Duration::from_secs(3);
 /// News that come this close together are published at once.
 const TOGETHER: Duration = Duration::from_millis(20);
@@ -185,7 +185,8 @@ impl Reloader {
         let patient = self.setup.config.access_rules.on_start_failure == OnStartFailure::Exit;
         let deadline = Instant::now() + FIRST_ANSWERS;
         while !waiting.is_empty() {
-            let news = if patient {
+            // Local files and inline rules are waited for, however large: they can't hang.
+            let news = if patient || !self.slots.are_remote(&waiting) {
                 self.news.recv().await
             } else {
                 match tokio::time::timeout_at(deadline, self.news.recv()).await {

@@ -129,6 +129,14 @@ impl Slots {
             && kind.is_some_and(|slot| slot.source.kind() == SourceKind::Remote)
     }
 
+    /// Whether all of these are remote sources.
+    pub(super) fn are_remote(&self, keys: &HashSet<u64>) -> bool {
+        self.slots
+            .iter()
+            .filter(|slot| keys.contains(&slot.key))
+            .all(|slot| slot.source.kind() == SourceKind::Remote)
+    }
+
     pub(super) fn fate(&self, key: u64) -> Option<(Arc<str>, SourceKind)> {
         let slot = self.slots.iter().find(|slot| slot.key == key)?;
         Some((slot.source.id().clone(), slot.source.kind()))
