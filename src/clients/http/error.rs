@@ -69,33 +69,18 @@ impl CallError {
 }
 
 /// Sorts an error of the library into ours, without its text.
-pub(super) fn classify(error: &reqwest::Error, to: &str) -> CallError {
+pub(super) fn classify(error: &hyper_util::client::legacy::Error, to: &str) -> CallError {
     let to = to.to_owned();
-    if error.is_timeout() && !error.is_connect() {
-        return CallError::Timeout { to };
-    }
     if is_certificate_error(error) {
         return CallError::Certificate { to };
     }
     if error.is_connect() {
         return CallError::Connect { to };
     }
-    if error.is_builder() {
-        return CallError::Unusable { to };
-    }
     CallError::Garbled { to }
 }
 
-/// The same for an error while an answer's body was read.
-pub(super) fn truncated(error: &reqwest::Error, to: &str) -> CallError {
-    let to = to.to_owned();
-    if error.is_timeout() {
-        return CallError::Timeout { to };
-    }
-    CallError::Truncated { to }
-}
-
-fn is_certificate_error(error: &reqwest::Error) -> bool {
+fn is_certificate_error(error: &hyper_util::client::legacy::Error) -> bool {
     let mut source = error.source();
     while let Some(inner) = source {
         if let Some(rustls::Error::InvalidCertificate(_)) = inner.downcast_ref() {

@@ -8,6 +8,7 @@ mod headers;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod transport;
 
 pub use error::CallError;
 pub use headers::{rate_limits, strip};
@@ -16,9 +17,15 @@ pub use tls::{SetupError, install_crypto};
 use super::destination::Destination;
 use super::retry::{self, Retry};
 use crate::telemetry::spans;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use error::{classify, truncated};
-use http::{HeaderMap, Method, StatusCode};
+use error::classify;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue, USER_AGENT};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
+use percent_encoding::percent_decode_str;
 use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -26,10 +33,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tls::Tls;
-use url::Url;
+use transport::Pool;
+use url::{Position, Url};
 
 /// More than any configuration has; a bound for URLs that are made from data.
 const MAX_DESTINATIONS: usize = 4096;
+const AGENT: &str = concat!("doorward/", env!("CARGO_PKG_VERSION"));
 /// The same for different connect timeouts: each has a pool of its own.
 const MAX_POOLS: usize = 16;
 
@@ -155,7 +164,7 @@ pub struct Counters {
 pub struct Http {
     settings: Settings,
     tls: Tls,
-    pools: RwLock<Vec<(Duration, reqwest::Client)>>,
+    pools: RwLock<Vec<(Duration, Pool)>>,
     destinations: RwLock<HashMap<String, Arc<Destination>>>,
     propagate: Option<Propagate>,
     pub counters: Counters,
@@ -172,10 +181,9 @@ impl fmt::Debug for Http {
 impl Http {
     /// Reads the certificates that `settings` name. `Err` where one of them can't be used.
     pub fn new(settings: Settings, propagate: Option<Propagate>) -> Result<Http, SetupError> {
-        install_crypto();
         let tls = Tls::read(&settings)?;
         let connect = settings.timeouts.connect;
-        let first = tls.client(&settings, connect)?;
+        let first = transport::pool(&settings, &tls, settings.timeouts);
         Ok(Http {
             settings,
             tls,
@@ -262,40 +270,37 @@ impl Http {
     ) -> Result<Answer, CallError> {
         let unusable = || CallError::Unusable { to: to.into() };
         let _slot = destination.slots.acquire().await.map_err(|_| unusable())?;
-        let client = self.pool(timeouts.connect).ok_or_else(unusable)?;
-        let request = client
-            .request(call.method.clone(), call.url.clone())
-            .headers(call.headers.clone())
-            .body(call.body.clone());
-        let mut response = request.send().await.map_err(|e| classify(&e, to))?;
-        let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
-        let body = self.body(response, to).await?;
+        let request = request(call).ok_or_else(unusable)?;
+        let pool = self.pool(timeouts);
+        let response = pool.request(request).await.map_err(|e| classify(&e, to))?;
+        let (head, body) = response.into_parts();
         Ok(Answer {
-            status,
-            headers,
-            body,
+            status: head.status,
+            headers: head.headers,
+            body: self.body(body, to).await?,
         })
     }
 
     /// Reads a body up to the limit and not a chunk further.
-    async fn body(&self, mut response: reqwest::Response, to: &str) -> Result<Bytes, CallError> {
+    async fn body(&self, mut body: Incoming, to: &str) -> Result<Bytes, CallError> {
         let limit = self.settings.max_response_bytes;
         let too_large = || CallError::TooLarge { to: to.into() };
-        if response
-            .content_length()
-            .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit))
-        {
+        let announced = body.size_hint().lower();
+        if usize::try_from(announced).map_or(true, |length| length > limit) {
             return Err(too_large());
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|e| truncated(&e, to))? {
-            if body.len() + chunk.len() > limit {
+        let mut read = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|_| CallError::Truncated { to: to.into() })?;
+            let Ok(chunk) = frame.into_data() else {
+                continue;
+            };
+            if read.len() + chunk.len() > limit {
                 return Err(too_large());
             }
-            body.extend_from_slice(&chunk);
+            read.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(read.freeze())
     }
 
     fn destination(&self, to: &str) -> Arc<Destination> {
@@ -318,20 +323,62 @@ impl Http {
         known.entry(to.to_owned()).or_insert_with(fresh).clone()
     }
 
-    fn pool(&self, connect: Duration) -> Option<reqwest::Client> {
+    fn pool(&self, timeouts: Timeouts) -> Pool {
         let pools = self.pools.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = pools.iter().find(|(timeout, _)| *timeout == connect) {
-            return Some(client.clone());
-        }
-        if pools.len() >= MAX_POOLS {
-            return pools.first().map(|(_, client)| client.clone());
+        let known = pools.iter().find(|(known, _)| *known == timeouts.connect);
+        if let Some((_, pool)) = known.or_else(|| pools.get(MAX_POOLS)) {
+            return pool.clone();
         }
         drop(pools);
-        let client = self.tls.client(&self.settings, connect).ok()?;
+        let pool = transport::pool(&self.settings, &self.tls, timeouts);
         let mut pools = self.pools.write().unwrap_or_else(PoisonError::into_inner);
-        pools.push((connect, client.clone()));
-        Some(client)
+        pools.push((timeouts.connect, pool.clone()));
+        pool
     }
+}
+
+/// `None` where the URL can't be asked for.
+fn request(call: &Call) -> Option<Request<Full<Bytes>>> {
+    let url = &call.url;
+    if !matches!(url.scheme(), "http" | "https") {
+        return None;
+    }
+    let rest = &url[Position::BeforeHost..Position::AfterQuery];
+    let uri: Uri = format!("{}://{rest}", url.scheme()).parse().ok()?;
+    let mut request = Request::new(Full::new(call.body.clone()));
+    *request.method_mut() = call.method.clone();
+    *request.uri_mut() = uri;
+    let mut headers = call.headers.clone();
+    // Some servers want to be told that nothing follows, and Go's client tells them.
+    if call.body.is_empty() && matches!(call.method, Method::POST | Method::PUT | Method::PATCH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    headers
+        .entry(USER_AGENT)
+        .or_insert(HeaderValue::from_static(AGENT));
+    if let Some(value) = authorization(url) {
+        headers.entry(AUTHORIZATION).or_insert(value);
+    }
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+/// Of a URL with a user in it, as Go's client sends it.
+fn authorization(url: &Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+    let pair = [
+        decode(url.username()),
+        b":".to_vec(),
+        decode(url.password().unwrap_or_default()),
+    ];
+    let mut value: HeaderValue = format!("Basic {}", STANDARD.encode(pair.concat()))
+        .parse()
+        .ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// `scheme://host:port`: what may be said of a URL in logs.

@@ -173,6 +173,41 @@ async fn hop_by_hop_and_framing_headers_stay_here() {
 }
 
 #[tokio::test]
+async fn nothing_is_sent_that_the_caller_did_not_ask_for() {
+    let stub = Stub::start(|_, _| Reply::text(200, "")).await;
+    let mut call = get(&stub, "/x?y=%20z");
+    call.headers.insert("x-one", HeaderValue::from_static("1"));
+    client().send(call).await.unwrap();
+    let mut call = get(&stub, "/x");
+    call.url.set_username("us%65r").unwrap();
+    call.url.set_password(Some("p:w")).unwrap();
+    call.method = Method::POST;
+    client().send(call).await.unwrap();
+    let names = |asked: &crate::clients::stub::Asked| {
+        let mut names: Vec<String> = asked
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| Some(line.split_once(':')?.0.to_lowercase()))
+            .collect();
+        names.sort();
+        names.join(" ")
+    };
+    let calls = stub.calls();
+    assert_eq!(names(&calls[0]), "host user-agent x-one");
+    assert_eq!(calls[0].line(), ("GET", "/x?y=%20z"));
+    assert_eq!(
+        names(&calls[1]),
+        "authorization content-length host user-agent"
+    );
+    assert!(
+        calls[1].head.contains("Basic dXNlcjpwOnc="),
+        "{}",
+        calls[1].head
+    );
+}
+
+#[tokio::test]
 async fn each_call_carries_the_trace() {
     let stub = Stub::start(|_, _| Reply::text(200, "")).await;
     let propagate: Propagate = Arc::new(|headers: &mut HeaderMap| {

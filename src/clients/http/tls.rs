@@ -1,78 +1,59 @@
 //! Whom connections trust and what they show.
 
 use super::Settings;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
 use std::path::Path;
 use std::sync::Once;
-use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Why the client could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error("http: `{path}`: {why}")]
     File { path: String, why: String },
-    #[error("http: {0}")]
-    Tls(String),
 }
 
 /// What TLS connections are made with; read once.
-pub(super) struct Tls {
-    authorities: Vec<reqwest::Certificate>,
-    identity: Option<reqwest::Identity>,
-}
+pub(super) struct Tls(ClientConfig);
 
 impl Tls {
+    /// The machine's authorities and the configured ones. A machine without a certificate store is no error: plain HTTP works
+    /// there, and HTTPS trusts the configured authorities only.
     pub(super) fn read(settings: &Settings) -> Result<Tls, SetupError> {
-        let authorities = match &settings.ca {
-            None => Vec::new(),
-            Some(path) => reqwest::Certificate::from_pem_bundle(&read(path)?)
-                .map_err(|e| unreadable(path, &e))?,
-        };
-        let identity = match &settings.client_certificate {
-            None => None,
-            Some(path) => {
-                let mut pem = read(path)?;
-                let identity = reqwest::Identity::from_pem(&pem);
-                zeroize::Zeroize::zeroize(&mut pem);
-                Some(identity.map_err(|e| unreadable(path, &e))?)
+        install_crypto();
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Some(path) = &settings.ca {
+            let before = roots.len();
+            roots.add_parsable_certificates(certificates(path)?);
+            if roots.len() == before {
+                return Err(unreadable(path, &"there is no certificate in it"));
             }
+        }
+        let config = ClientConfig::builder().with_root_certificates(roots);
+        let Some(path) = &settings.client_certificate else {
+            return Ok(Tls(config.with_no_client_auth()));
         };
-        Ok(Tls {
-            authorities,
-            identity,
-        })
+        let pem = Zeroizing::new(std::fs::read(path).map_err(|e| unreadable(path, &e))?);
+        let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|e| unreadable(path, &e))?;
+        config
+            .with_client_auth_cert(certificates(path)?, key)
+            .map(Tls)
+            .map_err(|e| unreadable(path, &e))
     }
 
-    pub(super) fn client(
-        &self,
-        settings: &Settings,
-        connect: Duration,
-    ) -> Result<reqwest::Client, SetupError> {
-        let builder = || {
-            let mut builder = reqwest::Client::builder()
-                .redirect(reqwest::redirect::Policy::none())
-                .referer(false)
-                .retry(reqwest::retry::never())
-                .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(connect)
-                .pool_max_idle_per_host(settings.idle_per_host)
-                .pool_idle_timeout(settings.idle_timeout)
-                .tcp_nodelay(true);
-            if let Some(identity) = &self.identity {
-                builder = builder.identity(identity.clone());
-            }
-            builder
-        };
-        let trusting = builder().tls_certs_merge(self.authorities.clone()).build();
-        // A machine without a certificate store: plain HTTP still works, and HTTPS trusts the configured authorities only.
-        trusting
-            .or_else(|_| builder().tls_certs_only(self.authorities.clone()).build())
-            .map_err(|e| SetupError::Tls(e.without_url().to_string()))
+    pub(super) fn config(&self) -> ClientConfig {
+        self.0.clone()
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
-    std::fs::read(path).map_err(|e| unreadable(path, &e))
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(|certificates| certificates.collect())
+        .map_err(|e| unreadable(path, &e))
 }
 
 fn unreadable(path: &Path, why: &dyn fmt::Display) -> SetupError {

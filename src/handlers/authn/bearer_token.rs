@@ -19,7 +19,7 @@ pub(super) const KIND: Kind<dyn Authenticator> = Kind {
         Ok(Arc::new(BearerToken {
             place: TokenFromSettings::place(settings.token_from),
             prefix: settings.prefix,
-            check: SessionCheck::new(settings.check, AUTHORIZATION, context)?,
+            check: SessionCheck::new(settings.check, AUTHORIZATION, "sub", context)?,
         }))
     },
 };

@@ -17,7 +17,7 @@ pub(super) const KIND: Kind<dyn Authenticator> = Kind {
         let settings: Settings = settings(raw)?;
         Ok(Arc::new(CookieSession {
             only: settings.only,
-            check: SessionCheck::new(settings.check, COOKIE, context)?,
+            check: SessionCheck::new(settings.check, COOKIE, "subject", context)?,
         }))
     },
 };

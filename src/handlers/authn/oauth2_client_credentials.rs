@@ -87,7 +87,7 @@ impl ClientCredentials {
         Ok(ClientCredentials {
             endpoint: TokenEndpoint {
                 clients: context.clients.clone(),
-                url: endpoint(&settings.token_url)?,
+                url: endpoint(&settings.token_url).ok(),
                 scopes: settings.required_scope,
                 audience: None,
                 timeouts: settings.timeout.timeouts()?,
@@ -106,7 +106,7 @@ impl ClientCredentials {
     fn key(&self, client: &Credentials) -> Key {
         let scopes = &self.endpoint.scopes;
         let mut key = KeyBuilder::new("client_credentials")
-            .part(self.endpoint.url.as_str())
+            .part(self.endpoint.url.as_ref().map_or("", |url| url.as_str()))
             .part(&client.id)
             .part(&client.secret)
             .count(scopes.len());
@@ -186,7 +186,9 @@ impl Authenticator for ClientCredentials {
 /// The statuses that are passed on as recorded; any other refusal is the client's.
 fn denial(error: &TokenError) -> Denial {
     let reason = match error {
-        TokenError::Call(_) | TokenError::Useless => Reason::DependencyUnavailable,
+        TokenError::Call(_) | TokenError::Useless | TokenError::Unusable => {
+            Reason::DependencyUnavailable
+        }
         TokenError::Refused(answer) => match answer.status.as_u16() {
             429 => return rate_limited(answer),
             503 => Reason::DependencyUnavailable,

@@ -493,11 +493,7 @@ async fn valid_tokens_are_served_while_unknown_key_ids_pour_in() {
 fn every_example_builds() {
     let clients = Arc::new(Clients::default());
     for kind in AUTHENTICATORS {
-        let mut settings: Value = serde_json::from_str(kind.example).unwrap();
-        if kind.id == "cookie_session" || kind.id == "bearer_token" {
-            settings["subject_from"] = "s".into();
-            settings["extra_from"] = "e".into();
-        }
+        let settings: Value = serde_json::from_str(kind.example).unwrap();
         build_with(&clients, kind.id, &settings).expect(kind.id);
     }
 }

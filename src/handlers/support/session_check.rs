@@ -37,7 +37,9 @@ pub(in crate::handlers) struct Settings {
     forward_http_headers: Vec<String>,
     #[serde(default)]
     additional_headers: BTreeMap<String, String>,
+    #[serde(default)]
     subject_from: String,
+    #[serde(default)]
     extra_from: String,
     #[serde(default)]
     require_subject: bool,
@@ -140,10 +142,11 @@ enum Subject {
 }
 
 impl SessionCheck {
-    /// `always` is passed on whatever the settings say.
+    /// `always` is passed on whatever the settings say; `subject` is where the subject is unless they say so.
     pub(in crate::handlers) fn new(
         settings: Settings,
         always: HeaderName,
+        subject: &str,
         context: &BuildContext<'_>,
     ) -> Result<SessionCheck, BuildError> {
         let mut forwarded: Vec<HeaderName> = settings
@@ -174,8 +177,8 @@ impl SessionCheck {
             method,
             forwarded,
             additional: fixed_headers(&settings.additional_headers)?,
-            subject_from: path(&settings.subject_from)?,
-            extra_from: path(&settings.extra_from)?,
+            subject_from: path(&settings.subject_from, subject)?,
+            extra_from: path(&settings.extra_from, "extra")?,
             subject: match settings.require_subject {
                 true => Subject::Required,
                 false => Subject::MayBeEmpty,
@@ -333,15 +336,17 @@ impl Place {
     }
 }
 
-fn path(text: &str) -> Result<gjson::Path, BuildError> {
+/// An empty path is none, as in the reference.
+fn path(text: &str, default: &str) -> Result<gjson::Path, BuildError> {
+    let text = if text.is_empty() { default } else { text };
     gjson::Path::parse(text).map_err(|error| BuildError::new(error.to_string()))
 }
 
-/// What is no JSON proves no session; a session of the wrong shape forbids, as recorded.
+/// What is no JSON proves no session; such an answer and one of the wrong shape forbid, as recorded.
 fn no_session(why: Unreadable) -> Denial {
     let reason = match why {
-        Unreadable::NotJson | Unreadable::TooCostly => Reason::Unauthorized,
-        Unreadable::NotAString | Unreadable::NotAnObject => Reason::Forbidden,
+        Unreadable::TooCostly => Reason::Unauthorized,
+        Unreadable::NotJson | Unreadable::NotAString | Unreadable::NotAnObject => Reason::Forbidden,
     };
     Denial::new(reason).because(format!("The session store's answer can't be used: {why}"))
 }

@@ -21,7 +21,8 @@ pub(in crate::handlers) const FORM: HeaderValue =
 #[derive(Debug, Clone)]
 pub(in crate::handlers) struct TokenEndpoint {
     pub(in crate::handlers) clients: Arc<Clients>,
-    pub(in crate::handlers) url: Url,
+    /// `None` where it can't be called, which is found out when it is needed, as in the reference.
+    pub(in crate::handlers) url: Option<Url>,
     pub(in crate::handlers) scopes: Vec<String>,
     pub(in crate::handlers) audience: Option<String>,
     pub(in crate::handlers) timeouts: Timeouts,
@@ -103,6 +104,8 @@ pub(in crate::handlers) enum TokenError {
     Refused(Box<Answer>),
     #[error("the token endpoint's answer holds no token")]
     Useless,
+    #[error("the token endpoint can't be called")]
+    Unusable,
 }
 
 impl TokenEndpoint {
@@ -111,11 +114,14 @@ impl TokenEndpoint {
         client: &Credentials,
         style: Style,
     ) -> Result<Grant, TokenError> {
-        let answer = self.clients.ask(self.call(client, style)).await?;
-        read(answer)
+        let Some(url) = self.url.clone() else {
+            return Err(TokenError::Unusable);
+        };
+        let call = self.call(url, client, style);
+        read(self.clients.ask(call).await?)
     }
 
-    fn call(&self, client: &Credentials, style: Style) -> Call {
+    fn call(&self, url: Url, client: &Credentials, style: Style) -> Call {
         let mut form = Values::default();
         form.set("grant_type", "client_credentials");
         if !self.scopes.is_empty() {
@@ -124,7 +130,7 @@ impl TokenEndpoint {
         if let Some(audience) = self.audience.as_deref().filter(|text| !text.is_empty()) {
             form.set("audience", audience);
         }
-        let mut call = Call::new(Method::POST, self.url.clone());
+        let mut call = Call::new(Method::POST, url);
         match style {
             Style::Header => drop(call.headers.insert(AUTHORIZATION, basic(client))),
             Style::Body => {

@@ -165,7 +165,7 @@ impl Introspection {
             let value = pre_authorization
                 .header()
                 .await
-                .map_err(|error| Denial::new(Reason::Dependency).because(error.to_string()))?;
+                .map_err(|error| Denial::new(Reason::Dependency).saying(error.to_string()))?;
             headers.insert(AUTHORIZATION, value);
         }
         let mut form = Values::default();
@@ -181,7 +181,7 @@ impl Introspection {
         self.clients
             .ask(call)
             .await
-            .map_err(|error| Denial::new(Reason::Dependency).because(error.to_string()))
+            .map_err(|error| Denial::new(Reason::Dependency).saying(error.to_string()))
     }
 
     /// Without the pre-authorization.
@@ -215,7 +215,7 @@ fn read(answer: &Answer) -> Result<Introspected, Denial> {
     match answer.status {
         StatusCode::OK => Introspected::parse(&answer.body).ok_or_else(|| {
             Denial::new(Reason::Dependency)
-                .because("The introspection endpoint's answer can't be understood")
+                .saying("The introspection endpoint's answer can't be understood")
         }),
         StatusCode::TOO_MANY_REQUESTS => Err(rate_limited(answer)),
         status => Err(Denial::new(Reason::Dependency).saying(format!(

@@ -73,7 +73,7 @@ impl PreAuthorization {
         let source = Source {
             endpoint: TokenEndpoint {
                 clients: context.clients.clone(),
-                url: endpoint(&settings.token_url.unwrap_or_default())?,
+                url: Some(endpoint(&settings.token_url.unwrap_or_default())?),
                 scopes: settings.scope,
                 audience: settings.audience,
                 timeouts,
@@ -95,7 +95,7 @@ impl PreAuthorization {
     pub(super) fn identify(&self, key: KeyBuilder) -> KeyBuilder {
         let endpoint = &self.source.endpoint;
         let mut key = key
-            .part(endpoint.url.as_str())
+            .part(endpoint.url.as_ref().map_or("", |url| url.as_str()))
             .part(&self.source.client.id)
             .part(&self.source.client.secret)
             .part(endpoint.audience.as_deref().unwrap_or_default())
