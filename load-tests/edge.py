@@ -6,6 +6,7 @@
 Prints resident memory before, during and after. Needs `ulimit -n` above twice the number of idle connections.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import socket
@@ -172,11 +173,9 @@ def stream(process, port, name, each, size, streams):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    workers = [threading.Thread(target=each, args=(port, size)) for _ in range(streams)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    with concurrent.futures.ThreadPoolExecutor(streams) as workers:
+        # Raises what a worker raised.
+        list(workers.map(lambda _: each(port, size), range(streams)))
     done.set()
     watcher.join()
     took = time.monotonic() - begin
@@ -196,7 +195,7 @@ def main():
         try:
             for name, each in (("up", up), ("down", down)):
                 stream(process, port, name, each, chosen.mib * MIB, 1)
-                stream(process, port, name, each, chosen.mib * MIB // 10, chosen.streams)
+                stream(process, port, name, each, max(1, chosen.mib // 10) * MIB, chosen.streams)
             idle(process, port, chosen.idle)
         finally:
             process.terminate()
