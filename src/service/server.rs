@@ -114,14 +114,15 @@ struct Open {
 }
 
 fn server_conf(config: &Config) -> ServerConf {
-    let mut conf = ServerConf::default();
-    conf.threads = config.serve.proxy.threads;
-    conf.upstream_keepalive_pool_size = UPSTREAM_POOL;
-    // Requests in flight have this long; `end_when_idle` leaves earlier where there are none.
-    conf.grace_period_seconds = Some(config.serve.proxy.timeout.shutdown.as_secs());
-    conf.graceful_shutdown_timeout_seconds = Some(0);
-    conf.max_retries = TRIES;
-    conf
+    ServerConf {
+        threads: config.serve.proxy.threads,
+        upstream_keepalive_pool_size: UPSTREAM_POOL,
+        // Requests in flight have this long; `end_when_idle` leaves earlier where there are none.
+        grace_period_seconds: Some(config.serve.proxy.timeout.shutdown.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(0),
+        max_retries: TRIES,
+        ..ServerConf::default()
+    }
 }
 
 /// Idle connections to upstreams, of all workers together.
