@@ -170,3 +170,7 @@ impl Silence<'_> {
         envelope::no_handler(message, &reason, request.header(&REQUEST_ID))
     }
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

@@ -68,6 +68,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    pub const ALL: [Reason; 20] = [
+        Reason::BadRequest,
+        Reason::BodyTooLarge,
+        Reason::TargetTooLong,
+        Reason::HeadersTooLarge,
+        Reason::NoRule,
+        Reason::SeveralRules,
+        Reason::MatchOverrun,
+        Reason::Unauthorized,
+        Reason::Forbidden,
+        Reason::RateLimited,
+        Reason::Misconfigured,
+        Reason::UnknownHandler,
+        Reason::Incomplete,
+        Reason::NoUpstream,
+        Reason::Dependency,
+        Reason::DependencyUnavailable,
+        Reason::DependencyTimeout,
+        Reason::DependencyNotFound,
+        Reason::Failed,
+        Reason::Panicked,
+    ];
+
     /// The status that the reference answers with (`errors.dependency_status: recorded`).
     pub fn status(self) -> StatusCode {
         match self {

@@ -4,6 +4,8 @@ mod credentials;
 #[cfg(feature = "server")]
 pub mod logging;
 pub mod metrics;
+#[cfg(test)]
+mod shipped;
 pub mod spans;
 
 pub use credentials::CredentialHeaders;

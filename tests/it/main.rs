@@ -5,6 +5,7 @@ mod edge_limits;
 mod edge_tls;
 mod edge_upstream;
 mod edge_websocket;
+mod errors;
 mod ext_authz;
 mod frame;
 mod h2;

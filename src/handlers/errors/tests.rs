@@ -186,3 +186,55 @@ fn a_page_shows_a_target_as_it_was_written() {
         "<a href=\"https://login.test/ä?q=&lt;\">Found</a>.\n\n"
     );
 }
+
+/// Status and brief words of each cause. A new cause does not build without an answer here.
+fn expected(reason: Reason) -> (u16, &'static str) {
+    const INTERNAL: &str = "An internal server error occurred";
+    match reason {
+        Reason::BadRequest => (400, "The request was malformed"),
+        Reason::BodyTooLarge => (413, "The request body is too large"),
+        Reason::TargetTooLong => (414, "The request target is too long"),
+        Reason::HeadersTooLarge => (431, "The request headers are too large"),
+        Reason::NoRule | Reason::DependencyNotFound => (404, "could not be found"),
+        Reason::Unauthorized => (401, "could not be authorized"),
+        Reason::Forbidden => (403, "was forbidden"),
+        Reason::RateLimited => (429, "Too many requests"),
+        Reason::DependencyUnavailable => (503, "can not be processed at the moment"),
+        Reason::DependencyTimeout => (504, "did not answer in time"),
+        Reason::SeveralRules
+        | Reason::MatchOverrun
+        | Reason::Misconfigured
+        | Reason::UnknownHandler
+        | Reason::Incomplete
+        | Reason::NoUpstream
+        | Reason::Dependency
+        | Reason::Failed
+        | Reason::Panicked => (500, INTERNAL),
+    }
+}
+
+#[test]
+fn every_cause_has_an_answer_from_every_handler() {
+    let brief = build("json", &json!({})).expect("a handler");
+    let verbose = build("json", &json!({ "verbose": true })).expect("a handler");
+    let redirect = build("redirect", &json!({ "to": "/login" })).expect("a handler");
+    let challenge = build("www_authenticate", &json!({})).expect("a handler");
+    for reason in Reason::ALL {
+        let denial = Denial::new(reason).because("secret words");
+        let (status, words) = expected(reason);
+        let answer = render(&*brief, "GET", "/", &denial);
+        assert_eq!(answer.status(), status, "{reason:?}");
+        assert!(text(&answer).contains(words), "{}", text(&answer));
+        assert!(!text(&answer).contains("secret"), "{}", text(&answer));
+        let answer = render(&*verbose, "GET", "/", &denial);
+        assert_eq!(answer.status(), status, "{reason:?}");
+        assert!(
+            text(&answer).contains(&*denial.message),
+            "{}",
+            text(&answer)
+        );
+        assert!(text(&answer).contains("\"reason\":\"secret words\""));
+        assert_eq!(render(&*redirect, "GET", "/", &denial).status(), 302);
+        assert_eq!(render(&*challenge, "GET", "/", &denial).status(), 401);
+    }
+}
