@@ -42,7 +42,8 @@ impl Trust {
         self.forwarded == Forwarded::Honoured && self.is_proxy(peer)
     }
 
-    fn is_proxy(&self, address: IpAddr) -> bool {
+    /// Whether that address is one of the trusted proxies, whatever their headers count.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.proxies.iter().any(|range| range.contains(&address))
     }

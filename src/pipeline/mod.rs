@@ -11,6 +11,7 @@ mod request;
 mod run;
 mod session;
 mod status;
+mod witness;
 
 pub use answer::{Answers, DependencyStatus, ErrorHandler, OnAmbiguity, Strategy, Verdict};
 pub use body::BodySource;
@@ -20,6 +21,7 @@ pub use request::{Client, RequestView};
 pub use run::{Grant, Pipeline, Refusal, Step};
 pub use session::{Captures, Echo, Identity, MatchContext, Session};
 pub use status::{status_name, status_text};
+pub use witness::{StepOutcome, StepReport, watch};
 
 use async_trait::async_trait;
 use std::fmt;

@@ -1,5 +1,6 @@
 //! The pipeline of one rule.
 
+use super::witness::{self, StepOutcome};
 use super::{
     Authenticator, Authn, Authorizer, Captures, Denial, Echo, HeaderChanges, Identity, Mutator,
     Reason, RequestView, Session, Stage,
@@ -111,7 +112,14 @@ impl Pipeline {
             return Err(refuse(denial, None));
         }
         for step in &self.authenticators {
-            match step.timed(step.handler.authenticate(request)).await {
+            let began = witness::begin();
+            let found = step.timed(step.handler.authenticate(request)).await;
+            witness::note(began, Stage::Authentication, &step.id, || match &found {
+                Ok(Authn::Identified(_)) => StepOutcome::Passed,
+                Ok(Authn::Skip) => StepOutcome::NotResponsible,
+                Err(denial) => StepOutcome::Denied(denial.reason),
+            });
+            match found {
                 Ok(Authn::Identified(identity)) => return Ok(identity),
                 Ok(Authn::Skip) => {}
                 Err(denial) => return Err(refuse(denial, Some(step.id.clone()))),
@@ -136,9 +144,10 @@ impl Pipeline {
                 .saying("No authorization handler was set in the rule");
             return Err(refuse(denial, None, session));
         };
-        step.timed(step.handler.authorize(request, session))
-            .await
-            .map_err(|denial| refuse(denial, Some(step.id.clone()), session))
+        let began = witness::begin();
+        let done = step.timed(step.handler.authorize(request, session)).await;
+        witness::note(began, Stage::Authorization, &step.id, || outcome(&done));
+        done.map_err(|denial| refuse(denial, Some(step.id.clone()), session))
     }
 
     async fn mutate(
@@ -158,10 +167,20 @@ impl Pipeline {
             return Err(refuse(denial, None, session));
         }
         for step in &self.mutators {
-            if let Err(denial) = step.timed(step.handler.mutate(request, session)).await {
+            let began = witness::begin();
+            let done = step.timed(step.handler.mutate(request, session)).await;
+            witness::note(began, Stage::Mutation, &step.id, || outcome(&done));
+            if let Err(denial) = done {
                 return Err(refuse(denial, Some(step.id.clone()), session));
             }
         }
         Ok(())
+    }
+}
+
+fn outcome(done: &Result<(), Denial>) -> StepOutcome {
+    match done {
+        Ok(()) => StepOutcome::Passed,
+        Err(denial) => StepOutcome::Denied(denial.reason),
     }
 }

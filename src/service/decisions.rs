@@ -5,18 +5,20 @@
 
 use super::api::Api;
 use super::body::{Purpose, SessionBody};
+use super::explain::{self, Question, Unclear};
 use super::observe::{Observer, Verdict};
 use super::reply;
 use super::translate::{self, Entry, Reading, Settings};
 use crate::canonical::{self, headers};
 use crate::config::EchoHeaders;
 use crate::engine::{Decision, Engine};
-use crate::pipeline::{Echo, Grant};
+use crate::pipeline::envelope::Envelope;
+use crate::pipeline::{BodySource, Client, Echo, Grant, StepReport, watch};
 use crate::telemetry::spans;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderName, Method, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use pingora_core::Result;
 use pingora_core::apps::{
     HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
@@ -92,13 +94,21 @@ impl Decisions {
             }
             cors_answer = Some(cors.answer(&header.method, &header.headers));
         }
-        let mut answer = if canonical::is_decision(header.raw_path()) {
-            self.decision(session, started, kept).await
-        } else if header.method == Method::OPTIONS && header.raw_path() == b"*" {
-            Response::new(Bytes::new())
-        } else {
-            self.api.answer(header).await
-        };
+        let asks_why = translate::asks_why(session, &self.settings);
+        let mut answer =
+            if explain::is_question(header) && translate::may_ask_why(session, &self.settings) {
+                self.explanation(session).await
+            } else if canonical::is_decision(header.raw_path()) && asks_why {
+                let (mut answer, steps) = watch(self.decision(session, started, kept)).await;
+                tell_why(kept.as_ref(), &steps, answer.headers_mut());
+                answer
+            } else if canonical::is_decision(header.raw_path()) {
+                self.decision(session, started, kept).await
+            } else if header.method == Method::OPTIONS && header.raw_path() == b"*" {
+                Response::new(Bytes::new())
+            } else {
+                self.api.answer(header).await
+            };
         if let Some(cors) = &cors_answer {
             reply::add_cors(answer.headers_mut(), cors);
         }
@@ -155,6 +165,40 @@ impl Decisions {
         answer
     }
 
+    /// The answer to `POST /decisions/explain`.
+    async fn explanation(&self, session: &mut ServerSession) -> Response<Bytes> {
+        let client = translate::enter(session, &self.settings, Reading::Decision).client;
+        match self.explained(session, client).await {
+            Ok(document) => {
+                let mut answer = Response::new(Bytes::from(format!("{document}\n")));
+                let json = HeaderValue::from_static("application/json");
+                answer.headers_mut().insert(CONTENT_TYPE, json);
+                answer
+            }
+            Err(unclear) => Envelope {
+                code: 400,
+                status: "Bad Request",
+                reason: &unclear.to_string(),
+                message: "The request was malformed or contained invalid parameters",
+                ..Envelope::default()
+            }
+            .answer(StatusCode::BAD_REQUEST),
+        }
+    }
+
+    async fn explained(
+        &self,
+        session: &mut ServerSession,
+        client: Client,
+    ) -> Result<serde_json::Value, Unclear> {
+        let limit = self.settings.body_for_decision;
+        let body = SessionBody::new(session, limit, Purpose::DecideOnly);
+        let body = body.read().await;
+        let body = body.map_err(|denial| Unclear::Body(denial.message.into_owned()))?;
+        let question = Question::read(&body)?;
+        explain::answer(&self.engine, &self.settings.paths, client, &question).await
+    }
+
     /// 200 with an empty body and the headers that the pipeline set.
     fn granted(&self, decision: &Decision, request: &HeaderMap) -> Response<Bytes> {
         let mut answer = Response::new(Bytes::new());
@@ -163,6 +207,15 @@ impl Decisions {
             write_grant(grant, request, self.settings.echo, answer.headers_mut());
         }
         answer
+    }
+}
+
+/// Adds why a request was decided on as it was to its answer.
+fn tell_why(kept: Option<&Kept>, steps: &[StepReport], answer: &mut HeaderMap) {
+    let document =
+        kept.map(|kept| explain::document(&kept.request, &kept.decision, steps, kept.took));
+    if let Some(why) = document.and_then(explain::header) {
+        answer.insert(explain::EXPLAIN, why);
     }
 }
 

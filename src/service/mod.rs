@@ -7,6 +7,7 @@ mod conn;
 mod cors;
 mod decisions;
 mod door;
+mod explain;
 mod ext_authz;
 mod forward;
 mod grpc;

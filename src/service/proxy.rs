@@ -1,6 +1,7 @@
 //! The reverse proxy: a request that was granted goes on to its rule's upstream.
 
 use super::body::{Kept, Purpose, SessionBody};
+use super::explain;
 use super::forward::{self, Broken};
 use super::observe::{Observer, Verdict};
 use super::rewind::rewind;
@@ -10,7 +11,7 @@ use super::{grpc, reply};
 use crate::canonical;
 use crate::canonical::headers::{self, Fields, UnderscoreHeaders, Upgrade};
 use crate::engine::{Decision, Engine};
-use crate::pipeline::{Client, Denial, Grant, Reason};
+use crate::pipeline::{Client, Denial, Grant, Reason, watch};
 use crate::telemetry::spans::{self, RequestSpan};
 use crate::upstreams::{PreserveHost, Server, Upstream};
 use async_trait::async_trait;
@@ -41,6 +42,9 @@ pub(super) struct Exchange {
     /// When the last try was sent to the upstream.
     sent: Option<Instant>,
     span: RequestSpan,
+    /// Whether the caller wants to know why, and what it is told.
+    asks_why: bool,
+    why: Option<HeaderValue>,
 }
 
 /// The application behind the proxy's door.
@@ -152,6 +156,9 @@ impl Exchange {
         if let Some(cors) = &self.cors {
             reply::add_cors(answer.headers_mut(), cors);
         }
+        if let Some(why) = &self.why {
+            answer.headers_mut().insert(explain::EXPLAIN, why.clone());
+        }
         if is_grpc(&session.req_header().headers) {
             return grpc::send(session.as_mut(), &answer).await;
         }
@@ -197,6 +204,7 @@ impl ProxyHttp for Proxy {
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
         ctx.started = Some(Instant::now());
+        ctx.asks_why = translate::asks_why(session.as_downstream(), &self.settings);
         ctx.entry = Some(translate::enter(
             session.as_mut(),
             &self.settings,
@@ -228,8 +236,17 @@ impl ProxyHttp for Proxy {
         };
         let decided = match request {
             Ok(request) => {
-                let decided = self.decide(session, request, *client);
-                ctx.span.scope(decided).await
+                let decided = ctx.span.scope(self.decide(session, request, *client));
+                if ctx.asks_why {
+                    let since = Instant::now();
+                    let (decided, steps) = watch(decided).await;
+                    let took = since.elapsed();
+                    let document = explain::document(request, &decided.decision, &steps, took);
+                    ctx.why = explain::header(document);
+                    decided
+                } else {
+                    decided.await
+                }
             }
             Err(rejection) => {
                 self.observer.rejected();
@@ -412,6 +429,9 @@ impl ProxyHttp for Proxy {
             && let Some(rule) = decision.rule()
         {
             rule.meter.upstream(sent.elapsed());
+        }
+        if let Some(why) = &ctx.why {
+            response.insert_header(explain::EXPLAIN, why)?;
         }
         if let Some(cors) = &ctx.cors {
             reply::add_cors_to(response, cors)?;

@@ -242,6 +242,7 @@ fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<S
         },
         body_for_decision: listener.limits.body_for_decision,
         echo: config.decisions.echo_headers,
+        explain: listener.explain,
         cors: listener.cors.as_ref().map(cors),
     })
 }

@@ -1,9 +1,10 @@
 //! From Pingora's request to the canonical one.
 
 use super::cors::Cors;
+use super::explain::EXPLAIN;
 use crate::canonical::headers::{self, Fields, Peer, UnderscoreHeaders, Upgrade};
 use crate::canonical::{self, Described, Inbound, PathPolicy, Rejection, Scheme, Trust};
-use crate::config::EchoHeaders;
+use crate::config::{EchoHeaders, Explain};
 use crate::engine::Engine;
 use crate::pipeline::{BodySource, Client, Denial, Reason, RequestView};
 use bytes::Bytes;
@@ -22,6 +23,7 @@ pub(super) struct Settings {
     /// Bytes of a body that a handler may ask for.
     pub body_for_decision: usize,
     pub echo: EchoHeaders,
+    pub explain: Explain,
     pub(super) cors: Option<Cors>,
 }
 
@@ -44,6 +46,16 @@ pub(super) enum Reading {
     Decision,
 }
 
+/// Whether the caller may be told why its request is decided on as it is.
+pub(super) fn may_ask_why(session: &ServerSession, settings: &Settings) -> bool {
+    settings.explain == Explain::ToTrustedProxies && settings.trust.is_proxy(peer(session))
+}
+
+/// Whether the caller may be told, and wants to be.
+pub(super) fn asks_why(session: &ServerSession, settings: &Settings) -> bool {
+    session.req_header().headers.contains_key(EXPLAIN) && may_ask_why(session, settings)
+}
+
 /// Reads the request at hand, and takes away the headers that nobody behind the door may see.
 pub(super) fn enter(session: &mut ServerSession, settings: &Settings, reading: Reading) -> Entry {
     // How the body is framed is settled here, by headers that are about to go.
@@ -61,6 +73,9 @@ pub(super) fn enter(session: &mut ServerSession, settings: &Settings, reading: R
     };
     let protocol = header.headers.get(UPGRADE).cloned();
     let upgrade = headers::clean(&mut Cleaned(header), trusted, settings.underscores);
+    if header.headers.contains_key(EXPLAIN) {
+        header.remove_header(&EXPLAIN);
+    }
     Entry {
         request,
         client,

@@ -6,6 +6,7 @@ mod edge_tls;
 mod edge_upstream;
 mod edge_websocket;
 mod errors;
+mod explain;
 mod ext_authz;
 mod frame;
 mod h2;
