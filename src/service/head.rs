@@ -23,11 +23,15 @@ pub(super) struct HeadLimits {
     pub target: usize,
 }
 
-/// Where the head ends: behind the first empty line. `None` where it is not complete.
+/// Where the head ends: behind the first empty line. `None` where it is not complete. Bare line feeds end it too, so that it is
+/// refused at once and not at the deadline.
 pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let start = from.saturating_sub(3);
     let tail = bytes.get(start..)?;
-    memchr::memmem::find(tail, b"\r\n\r\n").map(|at| start + at + 4)
+    match memchr::memmem::find(tail, b"\r\n\r\n") {
+        Some(at) => Some(start + at + 4),
+        None => memchr::memmem::find(tail, b"\n\n").map(|at| start + at + 2),
+    }
 }
 
 /// Whether a line ended without a carriage return. Such a head may never be complete; its sender should hear so at once.

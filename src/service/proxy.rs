@@ -383,11 +383,13 @@ impl ProxyHttp for Proxy {
         &self,
         _: &mut Session,
         response: &mut ResponseHeader,
-        _: &mut Exchange,
+        ctx: &mut Exchange,
     ) -> Result<()> {
+        let asked = ctx.entry.as_ref().map(|entry| entry.upgrade) == Some(Upgrade::WebSocket);
         let switched = response.status == StatusCode::SWITCHING_PROTOCOLS;
         let protocol = response.headers.get(UPGRADE).map(HeaderValue::as_bytes);
-        if switched && !protocol.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) {
+        let same = protocol.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
+        if switched && !(asked && same) {
             let why = "the upstream switched to a protocol that nobody asked for";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }

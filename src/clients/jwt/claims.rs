@@ -53,11 +53,11 @@ impl Claims {
     }
 }
 
-/// Whole seconds. Absent and 0 are none, as in the reference; what is no number is an error, and so is what no clock shows.
+/// Whole seconds. Absent and 0 are none, as in the reference, but an end in 1970 is one: no issuer means "never" by it. What is no number is an error, and so is what no clock shows.
 fn time(claims: &Map, name: &'static str) -> Result<Option<i64>, Refusal> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(seconds)) if *seconds == 0.0 => Ok(None),
+        Some(Value::Number(seconds)) if *seconds == 0.0 && name != "exp" => Ok(None),
         #[allow(clippy::cast_possible_truncation, reason = "bounded by the guard")]
         Some(Value::Number(seconds)) if seconds.abs() < 9.0e18 => Ok(Some(seconds.trunc() as i64)),
         Some(_) => Err(Refusal::Claim(name)),

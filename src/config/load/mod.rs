@@ -2,9 +2,9 @@
 
 use super::document::{self, Lines, Syntax, SyntaxError};
 use super::schema::environment::{self, Setting};
-use super::{Config, Handlers, Place, Problem, Problems, advice, merge, schema};
+use super::{Config, Handlers, Place, Problem, Problems, Repository, advice, merge, schema};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -141,6 +141,7 @@ impl Sources {
             })
         })?;
         config.handlers = handlers;
+        once_each(&mut config.access_rules.repositories);
         Ok(Loaded {
             config,
             warnings: findings.warnings,
@@ -179,6 +180,12 @@ fn set(document: &mut Value, path: &[String], value: Value) {
         let member = members.entry(first.clone()).or_insert_with(missing);
         set(member, rest, value);
     }
+}
+
+/// A source that is listed twice counts once, as in the reference: each of its rules would match beside itself.
+fn once_each(repositories: &mut Vec<Repository>) {
+    let mut seen = HashSet::new();
+    repositories.retain(|repository| seen.insert(repository.url.clone()));
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Introspected {
     active: bool,
+    /// What `active` said so far, in any spelling.
+    said_active: Option<bool>,
     ext: Map,
     sub: String,
     username: String,
@@ -18,7 +20,7 @@ pub(super) struct Introspected {
     iss: String,
     client_id: String,
     scope: String,
-    /// Seconds since 1970; 0 and less are none.
+    /// Seconds since 1970; 0 is none.
     exp: i64,
     token_use: String,
     /// The answer as it came.
@@ -63,7 +65,9 @@ impl Introspected {
             let Value::Bool(active) = value else {
                 return None;
             };
-            self.active = active;
+            // Go takes the last of several spellings; an answer that contradicts itself is no yes.
+            self.active = active && self.said_active != Some(false);
+            self.said_active = Some(self.active);
         } else if known("ext") {
             let Value::Map(ext) = value else { return None };
             self.ext.extend(ext);
@@ -92,7 +96,7 @@ impl Introspected {
 
     /// How long the answer may be remembered, never longer than the token lives.
     pub(super) fn life(&self, most: Duration) -> Duration {
-        if self.exp <= 0 {
+        if self.exp == 0 {
             return most;
         }
         let left = u64::try_from(self.exp.saturating_sub(now())).unwrap_or(0);
@@ -173,7 +177,8 @@ impl Demands {
                 "Access token is not active".to_owned(),
             );
         }
-        if found.exp > 0 && found.exp <= now() {
+        // 0 stands for an answer without an end; before 1970 every token has ended.
+        if found.exp != 0 && found.exp <= now() {
             return refuse(Reason::Unauthorized, "Access token expired".to_owned());
         }
         if let Some(wanted) = self
