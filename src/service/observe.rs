@@ -79,12 +79,12 @@ impl Observer {
         took
     }
 
-    /// Begins the span of a request. A trace context counts where forwarded headers would.
+    /// Begins the span of a request. Trace contexts count from peers inside `trusted_proxies`.
     pub(super) fn span(&self, session: &ServerSession, trust: &Trust) -> RequestSpan {
         if !self.telemetry.tracer.is_on() {
             return RequestSpan::default();
         }
-        let caller = if trust.trusts(super::translate::peer(session)) {
+        let caller = if trust.is_proxy(super::translate::peer(session)) {
             Caller::Trusted
         } else {
             Caller::Untrusted

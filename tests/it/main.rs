@@ -16,3 +16,4 @@ mod security_h2;
 mod security_table;
 mod stub;
 mod support;
+mod telemetry;
