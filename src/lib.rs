@@ -14,6 +14,18 @@
 //! At the bottom, dialects of Go that rules and configurations are written in: [`value`] (JSON values), [`gourl`] (URLs),
 //! [`template`] (text/template with Sprig), [`gjson`] (paths into JSON).
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        reason = "a test stops where something is not as it should be"
+    )
+)]
+
 #[cfg(feature = "server")]
 pub mod adopt;
 #[cfg(feature = "server")]

@@ -5,8 +5,8 @@ use super::names::is_token;
 use super::request::Spelling;
 use super::target::{Query, Target};
 use super::{OtherScheme, PathPolicy, Rejection, Request, Scheme, Trust};
-use http::HeaderMap;
 use http::header::HOST;
+use http::{HeaderMap, HeaderName};
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -44,7 +44,7 @@ pub fn for_proxy(
     let method = canonical_method(inbound.method)?;
     let scheme = inbound.scheme(trust, |_| None)?;
     if trust.trusts(inbound.peer) {
-        for name in [METHOD, FORWARDED_HOST, URI] {
+        for name in [&METHOD, &FORWARDED_HOST, &URI] {
             let _unused = single(inbound.headers, name)?;
         }
     }
@@ -79,23 +79,22 @@ pub fn for_decision(
             spelling: Spelling::Default,
         });
     }
-    let method = match single(inbound.headers, METHOD)? {
+    let method = match single(inbound.headers, &METHOD)? {
         None => canonical_method(inbound.method)?,
         Some(value) => forwarded_method(value)?,
     };
-    let host = match single(inbound.headers, FORWARDED_HOST)? {
+    let host = match single(inbound.headers, &FORWARDED_HOST)? {
         None => own_host,
-        Some(value) => {
-            canonical_host(value).map_err(|_| Rejection::MalformedForwarded(FORWARDED_HOST))?
-        }
+        Some(value) => canonical_host(value)
+            .map_err(|_| Rejection::MalformedForwarded(FORWARDED_HOST.as_str()))?,
     };
-    let target = match single(inbound.headers, URI)? {
+    let target = match single(inbound.headers, &URI)? {
         // A query alone leaves the path as it is, as in the reference.
         None | Some([b'?', ..]) => own,
         Some(value @ [b'/', ..]) => {
             Target::new(value, Query::AsWritten, policy)?.with_query_of(&own)
         }
-        Some(_) => return Err(Rejection::MalformedForwarded(URI)),
+        Some(_) => return Err(Rejection::MalformedForwarded(URI.as_str())),
     };
     Ok(Request {
         method,
@@ -128,10 +127,11 @@ pub fn is_decision(target: &[u8]) -> bool {
     decision_target(path).is_some()
 }
 
-const METHOD: &str = "x-forwarded-method";
-const PROTO: &str = "x-forwarded-proto";
-const FORWARDED_HOST: &str = "x-forwarded-host";
-const URI: &str = "x-forwarded-uri";
+/// Made once, so that a look-up need not read the name.
+static METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
 impl<'a> Inbound<'a> {
     /// The authority, not yet checked, and the target behind it.
@@ -182,7 +182,7 @@ impl<'a> Inbound<'a> {
         if !trust.trusts(self.peer) {
             return Ok(connection);
         }
-        let told = single(self.headers, PROTO)?;
+        let told = single(self.headers, &PROTO)?;
         Ok(told
             .and_then(|value| http_scheme(value).or_else(|| more(value)))
             .unwrap_or(connection))
@@ -252,7 +252,7 @@ fn canonical_method(method: &str) -> Result<Cow<'static, str>, Rejection> {
 }
 
 fn forwarded_method(value: &[u8]) -> Result<Cow<'static, str>, Rejection> {
-    let malformed = Rejection::MalformedForwarded(METHOD);
+    let malformed = Rejection::MalformedForwarded(METHOD.as_str());
     canonical_method(std::str::from_utf8(value).map_err(|_| malformed)?).map_err(|_| malformed)
 }
 
@@ -270,11 +270,14 @@ fn other_scheme(value: &[u8]) -> Option<Scheme> {
 }
 
 /// The only line of that name; an empty one counts as absent, a second one is refused, since no two readers agree which counts.
-fn single<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a [u8]>, Rejection> {
+fn single<'a>(
+    headers: &'a HeaderMap,
+    name: &'static HeaderName,
+) -> Result<Option<&'a [u8]>, Rejection> {
     let mut lines = headers.get_all(name).iter();
     let first = lines.next().map(|value| value.as_bytes());
     match lines.next() {
-        Some(_) => Err(Rejection::RepeatedForwarded(name)),
+        Some(_) => Err(Rejection::RepeatedForwarded(name.as_str())),
         None => Ok(first.filter(|value| !value.is_empty())),
     }
 }

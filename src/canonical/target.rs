@@ -228,7 +228,28 @@ enum Class {
     Refused,
 }
 
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let mut rest: &mut [Class] = &mut classes;
+    let mut byte = 0;
+    while let Some((first, tail)) = rest.split_first_mut() {
+        *first = classify(byte);
+        byte = byte.wrapping_add(1);
+        rest = tail;
+    }
+    classes
+};
+
 const fn class(byte: u8) -> Class {
+    // INVARIANT: a byte is below 256.
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "the table has an entry for each byte"
+    )]
+    CLASSES[byte as usize]
+}
+
+const fn classify(byte: u8) -> Class {
     match byte {
         b'/' | b'.' => Class::Segment,
         b'?' => Class::Question,

@@ -1,6 +1,6 @@
 //! Whose forwarding headers count, and who the client is behind them.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -49,6 +49,8 @@ impl Trust {
     }
 }
 
+static FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// The client: the peer or, behind trusted proxies, the right-most address in `X-Forwarded-For` that is not one of them. An entry
 /// that is no address ends the chain; whoever wrote it counts as the client then.
 pub fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> IpAddr {
@@ -56,7 +58,7 @@ pub fn client_address(peer: IpAddr, headers: &HeaderMap, trust: &Trust) -> IpAdd
     if trust.forwarded == Forwarded::Ignored {
         return client;
     }
-    let lines = headers.get_all("x-forwarded-for").into_iter().rev();
+    let lines = headers.get_all(&FORWARDED_FOR).into_iter().rev();
     for entry in lines.flat_map(|line| line.as_bytes().rsplit(|&b| b == b',')) {
         if !trust.is_proxy(client) {
             return client;

@@ -1,4 +1,12 @@
 //! End-to-end tests: the real binary on free ports, spoken to in raw bytes. One test binary, so that it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test stops where something is not as it should be"
+)]
 
 mod edge_grpc;
 mod edge_limits;

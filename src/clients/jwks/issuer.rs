@@ -75,14 +75,13 @@ impl Issuer {
     /// The metadata must name the issuer exactly, and keys must not come over a weaker connection than the metadata.
     fn trusts(&self, metadata: &Metadata) -> bool {
         let scheme = |text: &str| Url::parse(text).map(|url| url.scheme().to_owned());
-        let safe = match (
-            scheme(&self.name).as_deref(),
-            scheme(&metadata.jwks_uri).as_deref(),
-        ) {
-            (Ok("https"), Ok("https")) => true,
-            (Ok("http"), Ok("http" | "https")) => true,
-            _ => false,
-        };
+        let safe = matches!(
+            (
+                scheme(&self.name).as_deref(),
+                scheme(&metadata.jwks_uri).as_deref(),
+            ),
+            (Ok("https"), Ok("https")) | (Ok("http"), Ok("http" | "https"))
+        );
         safe && metadata.issuer == self.name
     }
 }
