@@ -2,6 +2,11 @@
 //!
 //! `cargo bench --bench canonical`. The usual target takes one pass and two allocations (host and target).
 
+#![allow(
+    clippy::expect_used,
+    reason = "a bench stops where something is not as it should be"
+)]
+
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::canonical::headers::{Peer, UnderscoreHeaders, clean};
 use doorward::canonical::{
