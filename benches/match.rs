@@ -3,6 +3,11 @@
 //! Requests cycle through 64 rules spread over the set, so that what is measured is the index and not the memory of the machine;
 //! `cold` cycles through 20,000.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a bench stops where something is not as it should be"
+)]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};

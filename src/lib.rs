@@ -14,6 +14,10 @@
 //! At the bottom, dialects of Go that rules and configurations are written in: [`value`] (JSON values), [`gourl`] (URLs),
 //! [`template`] (text/template with Sprig), [`gjson`] (paths into JSON).
 
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "these pages are for those who work on the code, and lead to it"
+)]
 #![cfg_attr(
     test,
     allow(

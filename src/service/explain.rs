@@ -112,6 +112,10 @@ pub(super) async fn answer(
 }
 
 /// What is told of a decision.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "assigning to a new member of a JSON object makes it"
+)]
 pub(super) fn document(
     request: &Request,
     decision: &Decision,

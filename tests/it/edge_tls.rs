@@ -241,7 +241,7 @@ fn what_can_t_be_used_is_named_and_ends_the_start() {
             ["serve.proxy.tls.key.path", "wild.test.key"],
         ),
         (
-            with("client_ca", garbage.clone()),
+            with("client_ca", garbage),
             ["serve.proxy.tls.client_ca.path", "garbage.pem"],
         ),
         (

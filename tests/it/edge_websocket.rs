@@ -17,7 +17,6 @@ async fn upstream() -> SocketAddr {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let mut user = String::new();
-                #[expect(clippy::result_large_err, reason = "the library's signature")]
                 let look = |request: &Request, response: Response| {
                     user = format!(
                         "{:?}",

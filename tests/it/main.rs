@@ -1,5 +1,9 @@
 //! End-to-end tests: the real binary on free ports, spoken to in raw bytes. One test binary, so that it is linked once.
 #![allow(
+    unreachable_pub,
+    reason = "modules of one test binary share what is public in them"
+)]
+#![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

@@ -448,7 +448,7 @@ fn is_granted(h2: &mut H2, question: &[u8]) -> bool {
             // CheckResponse.status is field 1, its code field 1 of that.
             let message = &payload[5..];
             assert_eq!(message.first(), Some(&0x0a), "{message:?}");
-            return message[1] == 0 || (message[2] == 8 && message[3] == 0) || message[2] != 8;
+            return message[1] == 0 || message[2] != 8 || message[3] == 0;
         }
     }
 }

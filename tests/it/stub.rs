@@ -13,10 +13,6 @@ pub struct Call {
 }
 
 impl Call {
-    pub fn method(&self) -> &str {
-        self.head.split(' ').next().unwrap_or_default()
-    }
-
     pub fn target(&self) -> &str {
         self.head.split(' ').nth(1).unwrap_or_default()
     }
