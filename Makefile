@@ -49,6 +49,11 @@ test-gateways: ## one corpus of requests through nginx, Caddy, HAProxy, Envoy (i
 	cargo build --locked
 	.ci/gateways
 
+.PHONY: test-providers
+test-providers: ## tokens of real identity providers (installed where missing) through a running Doorward
+	cargo build --locked
+	.ci/providers
+
 .PHONY: setup
 setup:
 	@.ci/setup

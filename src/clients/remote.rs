@@ -174,8 +174,10 @@ mod absent {
     }
 }
 
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
 mod tests {
+    #![cfg(feature = "redis")]
+
     use crate::clients::Portable;
     use crate::clients::cache::{Cache, Key, KeyBuilder, Store};
     use std::io::{BufRead, BufReader};

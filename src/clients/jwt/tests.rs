@@ -84,7 +84,7 @@ async fn nothing_that_was_not_signed_gets_through() {
         ("no signature", format!("{header}.{claims}.")),
         (
             "half a signature",
-            format!("{header}.{claims}.{}", &signature[..100]),
+            format!("{header}.{claims}.{}", signature.get(..100).unwrap()),
         ),
         (
             "alg none",
