@@ -1,4 +1,12 @@
 //! What a JSON Web Token costs: seen before, and verified anew by each algorithm.
+//!
+//! `cargo bench --bench jwt`. The usual target is a token seen before within 1 µs, RS256 anew within 40 µs, ES256 within 80 µs.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what can't be set up can't be measured"
+)]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::clients::cache::{Cache, Store};

@@ -174,10 +174,9 @@ mod absent {
     }
 }
 
+#[cfg(feature = "redis")]
 #[cfg(test)]
 mod tests {
-    #![cfg(feature = "redis")]
-
     use crate::clients::Portable;
     use crate::clients::cache::{Cache, Key, KeyBuilder, Store};
     use std::io::{BufRead, BufReader};
