@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("pipeline", &["canonical", "gourl", "value"]),
     ("template", &["canonical", "gourl", "pipeline", "value"]),
     ("upstreams", &["canonical", "gourl"]),
-    ("clients", &["config", "upstreams", "value"]),
+    ("clients", &["config", "upstreams", "value", "scope"]),
     (
         "handlers",
         &[
@@ -59,6 +59,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "clients",
             "config",
             "engine",
+            "matcher",
             "pipeline",
             "rules",
             "snapshot",
