@@ -85,6 +85,12 @@ fn serve_rules(
         rings: rings(current.clone(), board.clone(), clients.clone()),
         expose_rules: config.serve.api.expose_rules,
     };
+    let measured = Arc::downgrade(&clients);
+    telemetry.metrics.before_each_page(move |metrics| {
+        if let Some(clients) = measured.upgrade() {
+            clients.measure(metrics);
+        }
+    });
     reload::start(reload::Setup {
         files: files.to_vec(),
         seen,

@@ -6,6 +6,7 @@ pub mod http;
 pub mod jwks;
 pub mod jwt;
 pub mod keys;
+mod measure;
 mod remote;
 mod retry;
 #[cfg(test)]

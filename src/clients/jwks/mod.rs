@@ -14,7 +14,7 @@ mod tests;
 pub use issuer::{Issuer, Metadata};
 pub use location::{BadLocation, Location};
 pub use ring::{FindError, KeyRing, SigningRing};
-pub use source::{Document, SigningSet, Source};
+pub use source::{Condition, Document, SigningSet, Source};
 
 use super::http::Http;
 use super::keys::KeySet;
@@ -125,6 +125,14 @@ impl KeySets {
         keys
     }
 
+    /// The state of each set that handlers name.
+    pub fn conditions(&self) -> Vec<Condition> {
+        let mut all = conditions(&self.verifying);
+        all.extend(conditions(&self.signing));
+        all.extend(conditions(&self.issuers));
+        all
+    }
+
     fn source<D: Document>(
         &self,
         shelf: &Shelf<D>,
@@ -137,4 +145,9 @@ impl KeySets {
         let fresh = || Arc::new(Source::new(location, self.http.clone(), self.pace));
         Ok(known.entry(url.to_owned()).or_insert_with(fresh).clone())
     }
+}
+
+fn conditions<D: Document>(shelf: &Shelf<D>) -> Vec<Condition> {
+    let known = shelf.lock().unwrap_or_else(PoisonError::into_inner);
+    known.values().map(|source| source.condition()).collect()
 }

@@ -89,6 +89,17 @@ impl<D> fmt::Debug for Source<D> {
     }
 }
 
+/// The state of a key set, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Its origin or file: nothing that may be secret.
+    pub place: String,
+    /// `None` where it was never fetched.
+    pub age: Option<Duration>,
+    /// In a row.
+    pub failures: u32,
+}
+
 /// How far a set that is held may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
@@ -125,6 +136,16 @@ impl<D: Document> Source<D> {
             life = life.max(patience.ttl.saturating_add(GRACE));
         }
         (age <= life).then(|| held.document.clone())
+    }
+
+    /// How long ago it was fetched, and how many fetches in a row have failed since.
+    pub(super) fn condition(&self) -> Condition {
+        let state = self.state.load();
+        Condition {
+            place: self.location.to_string(),
+            age: state.held.as_ref().map(|held| held.since.elapsed()),
+            failures: state.failures,
+        }
     }
 
     /// Whether the set is absent or past its life.

@@ -51,6 +51,11 @@ impl Counter {
         self.add(1);
     }
 
+    /// Follows a count that is kept elsewhere. For one thread at a time.
+    pub fn follow(&self, count: u64) {
+        self.add(count.saturating_sub(self.value()));
+    }
+
     pub fn value(&self) -> u64 {
         self.0.iter().map(|share| share.0.load(Relaxed)).sum()
     }

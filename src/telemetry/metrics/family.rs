@@ -57,6 +57,15 @@ impl<C: Cell, const N: usize> Family<C, N> {
         self.find(values, |cell| Held::WhileUsed(Arc::downgrade(&cell)))
     }
 
+    /// Shows these series and no others: for what is kept elsewhere and read when the page is made.
+    pub fn show(&self, all: impl IntoIterator<Item = ([String; N], C)>) {
+        let all = all
+            .into_iter()
+            .map(|(values, cell)| (values, Held::Always(Arc::new(cell))));
+        let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
+        *series = all.collect();
+    }
+
     fn find(&self, values: [&str; N], hold: impl FnOnce(Arc<C>) -> Held<C>) -> Arc<C> {
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         let key = values.map(str::to_owned);

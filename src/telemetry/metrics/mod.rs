@@ -21,7 +21,8 @@ pub use steps::StepMeter;
 pub use text::CONTENT_TYPE;
 
 use crate::config::RequestPaths;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use text::Page;
 
 /// All series of the process. Outlives snapshots.
@@ -32,17 +33,22 @@ pub struct Metrics {
     pub proxy: RequestMeter,
     pub api: RequestMeter,
     rules: rules::Rules,
+    gauges: Gauges,
     /// From a canonical request to the end of its pipeline. Label: the door.
     pub decisions: Family<Histogram, 1>,
     /// Of handlers that wait. Labels: stage, handler.
     pub handlers: Family<Histogram, 2>,
     /// Labels: cache, and `hit`, `miss` or `stale`.
     pub caches: Family<Counter, 2>,
-    /// Bytes or entries, as the cache counts. Label: cache.
-    pub cache_entries: Family<Gauge, 1>,
-    /// Since a key set was last fetched. Label: its URL without what may be secret.
-    pub key_set_age: Family<Age, 1>,
-    pub key_set_errors: Family<Counter, 1>,
+    /// Of all caches together.
+    pub cache_entries: Family<Gauge, 0>,
+    pub cache_bytes: Family<Gauge, 0>,
+    /// Calls of handlers and rule sources to other servers. Label: what became of them.
+    pub calls: Family<Counter, 1>,
+    /// Seconds since a key set was last fetched. Label: its origin or file.
+    pub key_set_age: Family<Gauge, 1>,
+    /// Fetches in a row that failed. Label: as above.
+    pub key_set_failures: Family<Gauge, 1>,
     /// How often a source's content changed. Label: the source without what may be secret.
     pub source_generation: Family<Gauge, 1>,
     pub source_errors: Family<Counter, 1>,
@@ -73,6 +79,7 @@ impl Metrics {
             proxy: RequestMeter::new("oathkeeper-proxy", paths),
             api: RequestMeter::new("oathkeeper-api", paths),
             rules: rules::Rules::new(),
+            gauges: Gauges::default(),
             decisions: Family::new(
                 "doorward_decision_duration_seconds",
                 ["door"],
@@ -90,18 +97,28 @@ impl Metrics {
             ),
             cache_entries: Family::new(
                 "doorward_cache_entries",
-                ["cache"],
-                "Entries that a cache holds.",
+                [],
+                "Entries that all caches hold together.",
+            ),
+            cache_bytes: Family::new(
+                "doorward_cache_bytes",
+                [],
+                "Memory that all caches hold together, roughly.",
+            ),
+            calls: Family::new(
+                "doorward_calls_total",
+                ["event"],
+                "Calls of handlers and rule sources to other servers, and how they fared.",
             ),
             key_set_age: Family::new(
                 "doorward_jwks_age_seconds",
                 ["url"],
                 "Time since a key set was last fetched.",
             ),
-            key_set_errors: Family::new(
-                "doorward_jwks_errors_total",
+            key_set_failures: Family::new(
+                "doorward_jwks_failures",
                 ["url"],
-                "Fetches of a key set that failed.",
+                "Fetches of a key set that failed in a row.",
             ),
             source_generation: Family::new(
                 "doorward_source_generation",
@@ -190,8 +207,17 @@ impl Metrics {
         &self.rules.none
     }
 
+    /// Has numbers that are kept elsewhere brought up to date before each page.
+    pub fn before_each_page(&self, measure: impl Fn(&Metrics) + Send + 'static) {
+        let mut all = self.gauges.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Box::new(measure));
+    }
+
     /// The page that Prometheus reads.
     pub fn render(&self) -> String {
+        let gauges = self.gauges.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gauges.iter().for_each(|measure| measure(self));
+        drop(gauges);
         let mut page = Page::default();
         requests::write(&[&self.proxy, &self.api], &self.prefix, &mut page);
         let version = env!("CARGO_PKG_VERSION");
@@ -206,8 +232,10 @@ impl Metrics {
         self.handlers.write(&mut page);
         self.caches.write(&mut page);
         self.cache_entries.write(&mut page);
+        self.cache_bytes.write(&mut page);
+        self.calls.write(&mut page);
         self.key_set_age.write(&mut page);
-        self.key_set_errors.write(&mut page);
+        self.key_set_failures.write(&mut page);
         self.source_generation.write(&mut page);
         self.source_errors.write(&mut page);
         self.source_age.write(&mut page);
@@ -223,6 +251,18 @@ impl Metrics {
         self.panics.write(&mut page);
         process::write(&mut page);
         page.finish()
+    }
+}
+
+/// What is asked before each page.
+#[derive(Default)]
+struct Gauges(Mutex<Vec<Measure>>);
+
+type Measure = Box<dyn Fn(&Metrics) + Send>;
+
+impl fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Gauges")
     }
 }
 
@@ -252,7 +292,14 @@ mod tests {
             .with(["proxy"])
             .observe(Duration::from_micros(3));
         metrics.generation.with([]).set(7);
-        metrics.key_set_age.with(["https://a/jwks"]).reset();
+        metrics.source_age.with(["file:///rules.json"]).reset();
+        metrics.before_each_page(|metrics| {
+            metrics.caches.with(["jwt", "hit"]).follow(7);
+            metrics
+                .key_set_age
+                .show([(["https://a".to_owned()], Gauge::default())]);
+        });
+        metrics.render();
         let page = metrics.render();
         let mut seen = BTreeSet::new();
         for line in page.lines().filter(|line| line.starts_with("# TYPE ")) {
@@ -261,6 +308,8 @@ mod tests {
             assert!(page.contains(&format!("# HELP {name} ")));
         }
         assert!(page.contains("doorward_generation 7\n"));
+        assert!(page.contains("doorward_cache_requests_total{cache=\"jwt\",result=\"hit\"} 7\n"));
+        assert!(page.contains("doorward_jwks_age_seconds{url=\"https://a\"} 0\n"));
         assert!(page.contains(
             "doorward_decisions_total{rule=\"\",outcome=\"denied\",reason=\"no_rule\"} 1\n"
         ));
