@@ -74,7 +74,7 @@ def keys_file(binary, folder, name):
 
 class Doorward:
     def __init__(self, binary, folder, authenticators, rules):
-        self.port, api, metrics = free_port(), free_port(), free_port()
+        self.port, api, self.metrics = free_port(), free_port(), free_port()
         upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
         threading.Thread(target=upstream.serve_forever, daemon=True).start()
         listen = lambda port: {"host": "127.0.0.1", "port": port}
@@ -86,7 +86,7 @@ class Doorward:
         } for name, handler in rules.items()]
         (folder / "rules.json").write_text(json.dumps(rules))
         config = {
-            "serve": {"proxy": listen(self.port), "api": listen(api), "prometheus": listen(metrics)},
+            "serve": {"proxy": listen(self.port), "api": listen(api), "prometheus": listen(self.metrics)},
             "access_rules": {"repositories": [f"file://{folder}/rules.json"]}, "authenticators": authenticators,
             "authorizers": {"allow": {"enabled": True}},
             "mutators": {"header": {"enabled": True, "config": {"headers": {}}}},
@@ -181,9 +181,9 @@ def oidc_provider(binary, modules):
         doorward.get("jwt", signed)
         time.sleep(1)
         check("oidc-provider: a token of the old key no more", doorward.get("jwt", signed)[0] == 401)
-        log = doorward.log.read_text()
+        said = doorward.log.read_text() + ask(f"http://127.0.0.1:{doorward.metrics}/metrics")[1].decode()
         for secret in [signed, opaque, rotated, SECRET, urllib.parse.quote_plus(SECRET), claims]:
-            check("oidc-provider: the log holds no credential", secret not in log)
+            check("oidc-provider: neither log nor metrics hold a credential", secret not in said)
     finally:
         provider.terminate()
         doorward.stop()
