@@ -352,6 +352,15 @@ impl ProxyHttp for Proxy {
         if ctx.body.is_some() {
             upstream_request.remove_header(&EXPECT);
         }
+        // Pingora writes the protocol's name in its own spelling.
+        if let Some(Entry {
+            upgrade: Upgrade::WebSocket,
+            protocol: Some(protocol),
+            ..
+        }) = &ctx.entry
+        {
+            upstream_request.insert_header(UPGRADE, protocol.clone())?;
+        }
         // Pingora takes it away with the other hop-by-hop headers; the door left it only where it says `trailers`.
         if let Some(trailers) = session.req_header().headers.get(TE) {
             upstream_request.insert_header(TE, trailers.clone())?;
