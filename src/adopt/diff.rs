@@ -57,7 +57,9 @@ impl fmt::Display for Difference {
             .collect();
         for name in names {
             let (old, new) = (self.old.headers.get(name), self.new.headers.get(name));
-            if old != new {
+            if old != new && is_secret(name) {
+                writeln!(f, "  header {name} differs")?;
+            } else if old != new {
                 let shown = |value: Option<&String>| {
                     value.map_or("absent".to_owned(), |value| format!("`{value}`"))
                 };
@@ -126,7 +128,7 @@ impl Side {
         let headers = answer
             .headers()
             .iter()
-            .filter(|(name, _)| !VOLATILE.contains(&name.as_str()))
+            .filter(|(name, _)| is_compared(name.as_str()))
             .map(|(name, value)| {
                 (
                     name.as_str().to_owned(),
@@ -205,6 +207,16 @@ impl Rules {
             Found::None | Found::Several(..) | Found::Overrun(_) => None,
         }
     }
+}
+
+/// What was asked comes back from `noop` and says nothing about the decision.
+fn is_compared(name: &str) -> bool {
+    !VOLATILE.contains(&name) && !name.starts_with("x-forwarded")
+}
+
+/// Values that are credentials are compared and never shown.
+fn is_secret(name: &str) -> bool {
+    matches!(name, "authorization" | "cookie" | "set-cookie")
 }
 
 /// A JWT without what is new in each one.

@@ -1,6 +1,7 @@
 //! The command line: the reference's commands with its exit codes and streams, and some of Doorward's own.
 
 mod client;
+mod diff;
 mod inspect;
 mod keys;
 
@@ -71,6 +72,10 @@ enum Command {
     ///
     /// Exits with 1 where there are any.
     Lint,
+    /// Replay requests against two decision APIs, and print what they decide differently.
+    ///
+    /// Works against a running Oathkeeper as the old side. Exits with 1 where there are differences.
+    Diff(diff::Arguments),
     /// Print the JSON schema of the configuration, or the reference page of its keys.
     Schema {
         #[arg(long, value_enum, default_value_t = SchemaForm::Json)]
@@ -240,6 +245,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Some(Command::Validate { format }) => inspect::validate(&files, format),
         Some(Command::Explain { method, url }) => inspect::explain(&files, &method, &url),
         Some(Command::Lint) => inspect::lint(&files),
+        Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Schema { form }) => {
             print(&match form {
                 SchemaForm::Json => format!("{:#}\n", schema::json_schema()),

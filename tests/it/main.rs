@@ -12,6 +12,7 @@
     reason = "a test stops where something is not as it should be"
 )]
 
+mod adopt;
 mod edge_grpc;
 mod edge_limits;
 mod edge_tls;
