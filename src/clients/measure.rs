@@ -76,8 +76,7 @@ mod tests {
         let urls = ["https://user:hush@keys.test/jwks.json?hush"];
         let _ring = clients.key_sets.verifying(&urls, Patience::default());
         let metrics = Metrics::default();
-        let measured = clients.clone();
-        metrics.before_each_page(move |metrics| measured.measure(metrics));
+        metrics.before_each_page(move |metrics| clients.measure(metrics));
         metrics.render();
         let page = metrics.render();
         for line in [
