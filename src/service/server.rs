@@ -331,13 +331,24 @@ fn allowance(listener: &Listener) -> Allowance {
     }
 }
 
+/// How long a taken port may stay taken: a process that is just ending, or an outgoing connection that was given the number.
+const TAKEN: Duration = Duration::from_secs(2);
+
 /// Pingora panics in a thread of its own where a port is taken; asked before, it is an error with a name.
 fn probe(address: &str) -> io::Result<()> {
     let address = address
         .to_socket_addrs()?
         .next()
         .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
-    TcpListener::bind(address).map(drop)
+    let end = Instant::now() + TAKEN;
+    loop {
+        match TcpListener::bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            bound => return bound.map(drop),
+        }
+    }
 }
 
 #[derive(Debug)]
