@@ -61,3 +61,7 @@ setup:
 .PHONY: release
 release: setup ## a stripped binary in target/release
 	cargo build --locked --release
+
+.PHONY: reference
+reference: ## write the reference pages of docs/ from the code
+	DOORWARD_WRITE_REFERENCE=1 cargo test --locked --lib reference::

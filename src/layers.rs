@@ -69,7 +69,16 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// They know everything: the composition root and what starts it.
-const ROOTS: &[&str] = &["adopt", "app", "cli", "demo", "lib", "main", "layers"];
+const ROOTS: &[&str] = &[
+    "adopt",
+    "app",
+    "cli",
+    "demo",
+    "lib",
+    "main",
+    "layers",
+    "reference",
+];
 
 #[test]
 fn no_module_uses_what_it_may_not_know() {

@@ -49,6 +49,8 @@ pub mod handlers;
 mod layers;
 pub mod matcher;
 pub mod pipeline;
+#[cfg(all(test, feature = "server"))]
+mod reference;
 pub mod reload;
 pub mod rules;
 pub mod scope;

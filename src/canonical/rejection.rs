@@ -46,6 +46,31 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// One of each; the header's name in the last two stands for any.
+    #[cfg(test)]
+    pub(crate) const ALL: [Rejection; 20] = [
+        Rejection::ServerOptions,
+        Rejection::Asterisk,
+        Rejection::Connect,
+        Rejection::Method,
+        Rejection::TargetTooLong,
+        Rejection::NotAPath,
+        Rejection::NotADecision,
+        Rejection::Fragment,
+        Rejection::ForbiddenByte,
+        Rejection::MalformedEscape,
+        Rejection::Nul,
+        Rejection::Overlong,
+        Rejection::EncodedSlash,
+        Rejection::HiddenDotSegment,
+        Rejection::NoHost,
+        Rejection::SeveralHosts,
+        Rejection::MalformedHost,
+        Rejection::HostsDisagree,
+        Rejection::RepeatedForwarded("X-Forwarded-…"),
+        Rejection::MalformedForwarded("X-Forwarded-…"),
+    ];
+
     /// The status of the answer; 200 for `OPTIONS *`.
     pub const fn status(self) -> u16 {
         match self {

@@ -225,6 +225,12 @@ impl From<CompletionShell> for Shell {
     }
 }
 
+/// The whole command line, for the reference page.
+#[cfg(test)]
+pub(crate) fn command() -> clap::Command {
+    Arguments::command()
+}
+
 /// Does what the arguments say.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Arguments::try_parse_from(arguments) {

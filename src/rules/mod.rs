@@ -9,3 +9,6 @@ pub mod source;
 pub mod status;
 mod upstream;
 pub mod watch;
+
+#[cfg(test)]
+pub(crate) use upstream::SECTIONS as UPSTREAM_SECTIONS;

@@ -62,7 +62,7 @@ pub struct Upstream {
 }
 
 /// Members of `upstream` that the reference doesn't know.
-const OWN_UPSTREAM: &[&str] = &[
+pub(crate) const OWN_UPSTREAM: &[&str] = &[
     "urls", "policy", "health", "retries", "limits", "timeout", "tls", "protocol",
 ];
 
@@ -101,7 +101,7 @@ impl Rule {
     }
 }
 
-const RULE: &[&str] = &[
+pub(crate) const RULE: &[&str] = &[
     "id",
     "version",
     "description",
@@ -113,6 +113,11 @@ const RULE: &[&str] = &[
     "upstream",
     "encoded_slashes",
 ];
+
+pub(crate) const USE: &[&str] = &["handler", "config"];
+pub(crate) const HTTP_MATCH: &[&str] = &["methods", "url"];
+pub(crate) const RPC_MATCH: &[&str] = &["authority", "full_method", "allow_http_get"];
+pub(crate) const UPSTREAM: &[&str] = &["url", "preserve_host", "strip_path"];
 
 impl<'de> Deserialize<'de> for Rule {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Rule, D::Error> {
@@ -215,7 +220,7 @@ impl FromMembers for Found<HandlerUse> {
     fn read<'de, A: MapAccess<'de>>(mut members: A) -> Result<Self, A::Error> {
         let mut found = Self::default();
         while let Some(name) = members.next_key::<String>()? {
-            match known(&name, &["handler", "config"]) {
+            match known(&name, USE) {
                 Known::Field("handler") => text(&mut members, &mut found.0.handler)?,
                 Known::Field(_) => found.0.config = members.next_value()?,
                 Known::Unknown(hint) => {
@@ -250,9 +255,9 @@ impl<'de> Deserialize<'de> for Found<Match> {
             }
         };
         let names: &[&str] = if members.contains_key("full_method") {
-            &["authority", "full_method", "allow_http_get"]
+            RPC_MATCH
         } else {
-            &["methods", "url"]
+            HTTP_MATCH
         };
         let mut unknown = Vec::new();
         let mut fields = serde_json::Map::new();
@@ -314,7 +319,7 @@ impl FromMembers for Found<Upstream> {
                 upstream.own.insert(name, members.next_value()?);
                 continue;
             }
-            match known(&name, &["url", "preserve_host", "strip_path"]) {
+            match known(&name, UPSTREAM) {
                 Known::Field("url") => text(&mut members, &mut upstream.url)?,
                 Known::Field("strip_path") => text(&mut members, &mut upstream.strip_path)?,
                 Known::Field(_) => {

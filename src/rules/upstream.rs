@@ -91,6 +91,35 @@ fn server(
     })
 }
 
+/// The members of the sections that are objects.
+pub(crate) const SECTIONS: &[(&str, &[&str])] = &[
+    ("timeout", &["connect", "read_idle", "write_idle", "total"]),
+    ("retries", &["attempts", "budget_percent"]),
+    ("limits", &["requests"]),
+    (
+        "health",
+        &[
+            "path",
+            "interval",
+            "timeout",
+            "healthy",
+            "unhealthy",
+            "statuses",
+            "failures",
+            "pause",
+        ],
+    ),
+    (
+        "tls",
+        &[
+            "ca",
+            "client_certificate",
+            "insecure_skip_verify",
+            "server_name",
+        ],
+    ),
+];
+
 /// Doorward's own members of `upstream`, read one by one.
 struct Own<'a> {
     raw: &'a raw::Upstream,
@@ -108,11 +137,9 @@ impl Own<'_> {
     }
 
     /// The same for an object; members that mean nothing are noted.
-    fn object<T: DeserializeOwned>(
-        &mut self,
-        name: &str,
-        known: &[&str],
-    ) -> Result<Option<T>, String> {
+    fn object<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, String> {
+        let known = SECTIONS.iter().find(|(section, _)| *section == name);
+        let known = known.map_or(&[] as &[&str], |(_, known)| known);
         if let Some(Value::Object(members)) = self.raw.own.get(name) {
             let unknown = members.keys().filter(|key| !known.contains(&key.as_str()));
             self.found.extend(
@@ -123,20 +150,8 @@ impl Own<'_> {
     }
 
     fn settings(&mut self) -> Result<Settings, String> {
-        let health: Option<HealthKeys> = self.object(
-            "health",
-            &[
-                "path",
-                "interval",
-                "timeout",
-                "healthy",
-                "unhealthy",
-                "statuses",
-                "failures",
-                "pause",
-            ],
-        )?;
-        let limits: LimitKeys = self.object("limits", &["requests"])?.unwrap_or_default();
+        let health: Option<HealthKeys> = self.object("health")?;
+        let limits: LimitKeys = self.object("limits")?.unwrap_or_default();
         let health = health.unwrap_or_default();
         Ok(Settings {
             preserve_host: if self.raw.preserve_host {
@@ -152,7 +167,7 @@ impl Own<'_> {
             tls: self.tls()?.map(Arc::new),
             timeouts: self.timeouts()?,
             retries: self
-                .object::<RetryKeys>("retries", &["attempts", "budget_percent"])?
+                .object::<RetryKeys>("retries")?
                 .map_or_else(Retries::default, |keys| {
                     Retries::new(keys.attempts, keys.budget_percent.min(100))
                 }),
@@ -179,8 +194,7 @@ impl Own<'_> {
     }
 
     fn timeouts(&mut self) -> Result<Timeouts, String> {
-        let known = ["connect", "read_idle", "write_idle", "total"];
-        let keys: TimeoutKeys = self.object("timeout", &known)?.unwrap_or_default();
+        let keys: TimeoutKeys = self.object("timeout")?.unwrap_or_default();
         let [connect, read_idle, write_idle, total] =
             [keys.connect, keys.read_idle, keys.write_idle, keys.total].map(|key| key.map(|k| k.0));
         Ok(Timeouts {
@@ -192,13 +206,7 @@ impl Own<'_> {
     }
 
     fn tls(&mut self) -> Result<Option<Tls>, String> {
-        let known = [
-            "ca",
-            "client_certificate",
-            "insecure_skip_verify",
-            "server_name",
-        ];
-        let Some(keys) = self.object::<TlsKeys>("tls", &known)? else {
+        let Some(keys) = self.object::<TlsKeys>("tls")? else {
             return Ok(None);
         };
         let authorities = keys.ca.as_deref().map(authorities).transpose()?;

@@ -6,6 +6,8 @@ mod chunks;
 mod conn;
 mod cors;
 mod decisions;
+#[cfg(test)]
+pub(crate) mod described;
 mod door;
 mod explain;
 mod ext_authz;

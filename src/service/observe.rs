@@ -250,7 +250,7 @@ fn note_decision(span: &RequestSpan, verdict: Verdict<'_>) {
 }
 
 /// A stable word for metrics and logs.
-fn why(error: &ErrorType) -> &'static str {
+pub(super) fn why(error: &ErrorType) -> &'static str {
     match error {
         ErrorType::ConnectTimedout
         | ErrorType::ReadTimedout

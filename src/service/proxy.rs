@@ -542,7 +542,7 @@ fn apply(grant: &Grant, request: &mut RequestHeader, underscores: UnderscoreHead
     Ok(())
 }
 
-fn failure_status(error: &Error) -> u16 {
+pub(super) fn failure_status(error: &Error) -> u16 {
     match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(code)) => *code,
         (

@@ -24,6 +24,9 @@ mod val;
 pub use fail::{RenderError, TemplateError};
 pub use lint::Warning;
 
+#[cfg(test)]
+pub(crate) use funcs::{Effect, described as functions};
+
 use crate::pipeline::Session;
 use crate::value::{Escape, Map, Value};
 use ast::{Expr, Literal, Node, Program, Target};

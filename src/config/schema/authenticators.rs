@@ -168,7 +168,10 @@ fn jwt() -> Schema {
             "jwks_urls",
             list(uri()).about("Key sets: `https://`, `http://` or `file://`."),
         ),
-        ("required_scope", list(text())),
+        (
+            "required_scope",
+            list(text()).about("All of them must have been granted, as `scope_strategy` compares."),
+        ),
         (
             "target_audience",
             list(text()).about("All of them must be in `aud`."),
@@ -228,7 +231,10 @@ fn client_credentials() -> Schema {
         (
             "cache",
             object([
-                ("enabled", boolean().or(false)),
+                (
+                    "enabled",
+                    boolean().or(false).about("Whether answers are remembered."),
+                ),
                 (
                     "ttl",
                     duration().about("At most this long, and never longer than the token."),
@@ -254,7 +260,10 @@ fn introspection() -> Schema {
         ),
         ("scope_strategy", scope_strategy()),
         ("pre_authorization", pre_authorization()),
-        ("required_scope", list(text())),
+        (
+            "required_scope",
+            list(text()).about("All of them must have been granted, as `scope_strategy` compares."),
+        ),
         (
             "target_audience",
             list(text()).about("All of them must be in `aud`."),
@@ -279,7 +288,10 @@ fn introspection() -> Schema {
         (
             "cache",
             object([
-                ("enabled", boolean().or(false)),
+                (
+                    "enabled",
+                    boolean().or(false).about("Whether answers are remembered."),
+                ),
                 (
                     "ttl",
                     duration()
@@ -300,12 +312,17 @@ fn introspection() -> Schema {
 
 fn pre_authorization() -> Schema {
     object([
-        ("enabled", boolean().or(false)),
-        ("client_id", text()),
-        ("client_secret", text().secret()),
-        ("token_url", uri()),
-        ("audience", text()),
-        ("scope", list(text())),
+        (
+            "enabled",
+            boolean()
+                .or(false)
+                .about("Whether the endpoint wants a token."),
+        ),
+        ("client_id", text().about("The client that asks for it.")),
+        ("client_secret", text().secret().about("Its secret.")),
+        ("token_url", uri().about("The token endpoint.")),
+        ("audience", text().about("What the token is to be for.")),
+        ("scope", list(text()).about("What it is to allow.")),
     ])
     .requires_if("enabled", ["client_id", "client_secret", "token_url"])
     .about("Gets a token for the introspection endpoint by client credentials.")
@@ -313,9 +330,14 @@ fn pre_authorization() -> Schema {
 
 pub(super) fn token_from() -> Schema {
     object([
-        ("header", text()),
-        ("query_parameter", text()),
-        ("cookie", text()),
+        (
+            "header",
+            text().about(
+                "A header that holds it bare; in `Authorization` it stands behind `Bearer`.",
+            ),
+        ),
+        ("query_parameter", text().about("A parameter of the query.")),
+        ("cookie", text().about("A cookie.")),
     ])
     .exactly_one()
     .nullable()
@@ -323,7 +345,9 @@ pub(super) fn token_from() -> Schema {
 }
 
 pub(super) fn scope_strategy() -> Schema {
-    one_of(["hierarchic", "exact", "wildcard", "none"]).or("none")
+    one_of(["hierarchic", "exact", "wildcard", "none"])
+        .or("none")
+        .about("How scopes are compared: `a` grants `a.b`; only the same; `*` stands for a part; not at all.")
 }
 
 /// As the reference has it, with `unsafe` added.
@@ -369,7 +393,12 @@ fn retry_own() -> Schema {
 
 pub(super) fn timeout() -> Schema {
     object([
-        ("connect", duration().or("1s")),
+        (
+            "connect",
+            duration()
+                .or("1s")
+                .about("Until there is a connection, TLS included."),
+        ),
         (
             "total",
             duration().or("5s").about("Until the answer is complete."),
@@ -386,7 +415,10 @@ fn require_subject() -> Schema {
 
 fn session_cache() -> Schema {
     object([
-        ("enabled", boolean().or(false)),
+        (
+            "enabled",
+            boolean().or(false).about("Whether answers are remembered."),
+        ),
         ("ttl", duration().about("At most this long. Default 60s.")),
         (
             "max_cost",

@@ -31,7 +31,10 @@ pub(super) fn section() -> Schema {
 
 fn keto() -> Schema {
     object([
-        ("base_url", uri()),
+        (
+            "base_url",
+            uri().about("The engine; paths are put behind it."),
+        ),
         ("required_action", text().about("A template.")),
         ("required_resource", text().about("A template.")),
         (
@@ -46,7 +49,7 @@ fn keto() -> Schema {
 
 fn remote() -> Schema {
     object([
-        ("remote", uri()),
+        ("remote", uri().about("The server to ask.")),
         ("headers", map(text()).about("Templates by header.")),
         (
             "forward_response_headers_to_upstream",
@@ -62,7 +65,7 @@ fn remote() -> Schema {
 
 fn remote_json() -> Schema {
     object([
-        ("remote", uri()),
+        ("remote", uri().about("The server to ask.")),
         ("headers", map(text()).about("Templates by header.")),
         ("payload", text().about("A template that yields JSON.")),
         (
@@ -76,8 +79,11 @@ fn remote_json() -> Schema {
         (
             "cache",
             object([
-                ("enabled", boolean().or(false)),
-                ("ttl", duration().or("1m")),
+                (
+                    "enabled",
+                    boolean().or(false).about("Whether answers are remembered."),
+                ),
+                ("ttl", duration().or("1m").about("For how long.")),
             ])
             .about("Remembers permissions, not refusals."),
         ),

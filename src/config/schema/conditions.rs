@@ -14,7 +14,16 @@ pub(super) fn when() -> Schema {
             object([
                 (
                     "header",
-                    object([("accept", list(text())), ("content_type", list(text()))]),
+                    object([
+                        (
+                            "accept",
+                            list(text()).about("Media types of which the client takes one."),
+                        ),
+                        (
+                            "content_type",
+                            list(text()).about("Media types of which the body is one."),
+                        ),
+                    ]),
                 ),
                 (
                     "remote_ip",

@@ -70,8 +70,8 @@ fn redirect() -> Schema {
         only: Some([301, 302]),
     }));
     object([
-        ("to", text_as(Format::UriReference)),
-        ("code", code.or(302)),
+        ("to", text_as(Format::UriReference).about("Where to.")),
+        ("code", code.or(302).about("The status of the answer.")),
         (
             "return_to_query_param",
             text_as(Format::QueryParameter)
@@ -85,7 +85,12 @@ fn redirect() -> Schema {
 
 fn www_authenticate() -> Schema {
     object([
-        ("realm", text().or("Please authenticate.")),
+        (
+            "realm",
+            text()
+                .or("Please authenticate.")
+                .about("What is asked for."),
+        ),
         (
             "code",
             between(400, 599).or(401).about("The status of the answer."),

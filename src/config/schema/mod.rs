@@ -22,7 +22,7 @@ pub use check::{Findings, check};
 pub use fill::fill;
 pub use formats::Format;
 pub use guess::closest as closest_name;
-pub use publish::{json_schema, reference};
+pub use publish::{about, json_schema, reference, settings};
 
 use serde_json::Value;
 use std::sync::LazyLock;

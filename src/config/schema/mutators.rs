@@ -33,13 +33,19 @@ fn cookie() -> Schema {
 }
 
 fn hydrator() -> Schema {
-    let basic = object([("username", text()), ("password", text().secret())])
-        .requires(["username", "password"]);
+    let basic = object([
+        (
+            "username",
+            text().about("HTTP Basic credentials for the server."),
+        ),
+        ("password", text().secret().about("The same.")),
+    ])
+    .requires(["username", "password"]);
     object([
         (
             "api",
             object([
-                ("url", uri()),
+                ("url", uri().about("The server to ask.")),
                 ("auth", object([("basic", basic)])),
                 ("retry", retry()),
             ])
@@ -48,8 +54,11 @@ fn hydrator() -> Schema {
         (
             "cache",
             object([
-                ("enabled", boolean().or(false)),
-                ("ttl", duration().or("1m")),
+                (
+                    "enabled",
+                    boolean().or(false).about("Whether answers are remembered."),
+                ),
+                ("ttl", duration().or("1m").about("For how long.")),
             ]),
         ),
         ("timeout", timeout()),
@@ -65,7 +74,10 @@ fn id_token() -> Schema {
             "claims",
             text().about("A template that yields a JSON object."),
         ),
-        ("ttl", duration().or("15m")),
+        (
+            "ttl",
+            duration().or("15m").about("How long a token is valid."),
+        ),
     ])
     .requires(["issuer_url", "jwks_url"])
 }

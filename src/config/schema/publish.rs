@@ -1,8 +1,10 @@
 //! The schema for others: a JSON schema (draft-07) for editors, a page for readers.
 
-use super::{Choice, Duplicates, Handler, Kind, Null, Schema, Siblings, switch};
+use super::{
+    Choice, Duplicates, Handler, Kind, Null, Object, Range, Schema, Secrecy, Siblings, switch,
+};
 use serde_json::{Map, Value, json};
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 /// The JSON schema of a configuration file.
 pub fn json_schema() -> Value {
@@ -135,49 +137,123 @@ pub fn reference() -> String {
     let mut page = "# Keys of the configuration\n\nThe environment sets each key too: `serve.proxy.port` is `SERVE_PROXY_PORT`.\n".to_owned();
     if let Kind::Object(root) = &super::root().kind {
         for (name, section) in &root.members {
-            let _ = write!(
-                page,
-                "\n## `{name}`\n\n{}\n\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n",
-                section.about
-            );
-            rows(&mut page, name, section);
+            let _ = write!(page, "\n## `{name}`\n\n");
+            if !section.about.is_empty() {
+                let _ = write!(page, "{}\n\n", section.about);
+            }
+            page.push_str(HEAD);
+            rows(&mut page, name, section, Demand::Optional);
         }
     }
     page
 }
 
-fn rows(page: &mut String, path: &str, schema: &Schema) {
+/// The settings of one handler as a table, named as they stand below `config`; `None` where it has none.
+pub fn settings(section: &[&str], handler: &str) -> Option<String> {
+    let root = super::root();
+    let section = section
+        .iter()
+        .try_fold(root, |schema, name| schema.member(name))?;
+    let config = section.member(handler)?.member("config")?;
+    let mut table = HEAD.to_owned();
+    rows(&mut table, "", config, Demand::Optional);
+    Some(table)
+}
+
+/// What the handler is for; empty where there is no such handler.
+pub fn about(section: &[&str], handler: &str) -> &'static str {
+    let root = super::root();
+    let path = section.iter().chain([&handler]);
+    path.copied()
+        .try_fold(root, |schema, name| schema.member(name))
+        .map_or("", |schema| schema.about)
+}
+
+const HEAD: &str = "| key | type | default | meaning |\n| --- | --- | --- | --- |\n";
+
+/// Whether a key must be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demand {
+    Optional,
+    Required,
+    /// One of several, all marked so.
+    OneOf,
+}
+
+impl Demand {
+    fn of(object: &Object, name: &str) -> Demand {
+        let under_condition = object
+            .required_if
+            .as_ref()
+            .is_some_and(|(_, names)| names.contains(&name));
+        if object.required.contains(&name) || under_condition {
+            Demand::Required
+        } else if object.required_any.contains(&name) {
+            Demand::OneOf
+        } else {
+            Demand::Optional
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Demand::Optional => "",
+            Demand::Required => "Required.",
+            Demand::OneOf => "One of these is required.",
+        }
+    }
+}
+
+fn rows(page: &mut String, path: &str, schema: &Schema, demand: Demand) {
+    let inside = |name: &str| match path {
+        "" => name.to_owned(),
+        _ => format!("{path}.{name}"),
+    };
     match &schema.kind {
         Kind::Object(object) => {
             for (name, member) in &object.members {
-                rows(page, &format!("{path}.{name}"), member);
+                let (path, demand) = (inside(name), Demand::of(object, name));
+                if matches!(member.kind, Kind::Object(_)) && !member.about.is_empty() {
+                    key(page, &path, member, demand);
+                }
+                rows(page, &path, member, demand);
             }
         }
         Kind::Handler(handler) => {
-            row(
-                page,
-                &format!("{path}.enabled"),
-                switch(),
-                Some(&Value::Bool(handler.enabled)),
-                schema.about,
-            );
+            let on = Value::Bool(handler.enabled);
+            let switch = switch();
+            row(page, &inside("enabled"), switch, Some(&on), schema.about);
             if let Some(config) = &handler.config {
-                rows(page, &format!("{path}.config"), config);
+                rows(page, &inside("config"), config, Demand::Optional);
             }
         }
         Kind::List(list) if matches!(list.items.kind, Kind::Object(_)) => {
-            row(page, path, schema, schema.default.as_ref(), schema.about);
-            rows(page, &format!("{path}[]"), &list.items);
+            key(page, path, schema, demand);
+            rows(page, &format!("{path}[]"), &list.items, Demand::Optional);
         }
         Kind::Map(_)
         | Kind::List(_)
         | Kind::Text(_)
         | Kind::Integer(_)
         | Kind::Number(_)
-        | Kind::Boolean => {
-            row(page, path, schema, schema.default.as_ref(), schema.about);
-        }
+        | Kind::Boolean => key(page, path, schema, demand),
     }
+}
+
+fn key(page: &mut String, path: &str, schema: &Schema, demand: Demand) {
+    let secret = match schema.secrecy {
+        Secrecy::Public => "",
+        Secrecy::Secret => "Never shown.",
+    };
+    let words = [demand.words(), schema.about, secret];
+    let words: Vec<&str> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    row(
+        page,
+        path,
+        schema,
+        schema.default.as_ref(),
+        &words.join(" "),
+    );
 }
 
 fn row(page: &mut String, path: &str, schema: &Schema, default: Option<&Value>, about: &str) {
@@ -196,25 +272,37 @@ fn row(page: &mut String, path: &str, schema: &Schema, default: Option<&Value>, 
 
 fn kind_name(schema: &Schema) -> String {
     match &schema.kind {
-        Kind::Object(_) | Kind::Handler(_) => "object".to_owned(),
+        Kind::Object(object) => match object.choice {
+            Choice::Any => "object".to_owned(),
+            Choice::ExactlyOne => "object with one of its keys".to_owned(),
+        },
+        Kind::Handler(_) => "object".to_owned(),
         Kind::Map(values) => format!("object of {}", kind_name(values)),
         Kind::List(list) => format!("list of {}", kind_name(&list.items)),
-        Kind::Text(text) if !text.choices.is_empty() => {
-            let choices: Vec<String> = text
-                .choices
-                .iter()
-                .map(|choice| format!("`{choice}`"))
-                .collect();
-            choices.join(", ")
-        }
+        Kind::Text(text) if !text.choices.is_empty() => alternatives(&text.choices),
         Kind::Text(text) => match text.format {
             Some(format) => format!("text, {}", format.name()),
             None => "text".to_owned(),
         },
-        Kind::Integer(_) => "whole number".to_owned(),
-        Kind::Number(_) => "number".to_owned(),
+        Kind::Integer(range) => within("whole number", range),
+        Kind::Number(range) => within("number", range),
         Kind::Boolean => "true or false".to_owned(),
     }
+}
+
+fn within<T: Display>(kind: &str, range: &Range<T>) -> String {
+    match (&range.only, &range.min, &range.max) {
+        (Some(only), _, _) => alternatives(only),
+        (None, Some(min), Some(max)) => format!("{kind}, {min} to {max}"),
+        (None, Some(min), None) => format!("{kind}, {min} or more"),
+        (None, None, Some(max)) => format!("{kind}, up to {max}"),
+        (None, None, None) => kind.to_owned(),
+    }
+}
+
+fn alternatives<T: Display>(choices: &[T]) -> String {
+    let choices: Vec<String> = choices.iter().map(|choice| format!("`{choice}`")).collect();
+    choices.join(", ")
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ pub(super) fn decisions() -> Schema {
 
 pub(super) fn log() -> Schema {
     object([
-        ("level", one_of(["panic", "fatal", "error", "warn", "info", "debug", "trace"]).or("info")),
-        ("format", one_of(["json", "json_pretty", "gelf", "text"]).or("text")),
+        ("level", one_of(["panic", "fatal", "error", "warn", "info", "debug", "trace"]).or("info").about("The least that is written.")),
+        ("format", one_of(["json", "json_pretty", "gelf", "text"]).or("text").about("How lines are written.")),
         ("leak_sensitive_values", boolean().or(false).about("Shows cookies, credentials and queries.")),
         ("redaction_text", text()
             .or("Value is sensitive and has been redacted. To see the value set config key \"log.leak_sensitive_values = true\" or environment variable \"LOG_LEAK_SENSITIVE_VALUES=true\".")
@@ -35,26 +35,53 @@ pub(super) fn tracing() -> Schema {
             "provider",
             one_of(["jaeger", "otel", "zipkin"]).about("Nothing turns tracing off."),
         ),
-        ("service_name", text().or("ORY Oathkeeper")),
-        ("deployment_environment", text().or("")),
+        (
+            "service_name",
+            text()
+                .or("ORY Oathkeeper")
+                .about("The service's name in traces."),
+        ),
+        (
+            "deployment_environment",
+            text().or("").about("Such as `production`."),
+        ),
         (
             "providers",
             object([
                 (
                     "jaeger",
                     object([
-                        ("local_agent_address", text_as(Format::HostPort)),
+                        (
+                            "local_agent_address",
+                            text_as(Format::HostPort).about("The agent."),
+                        ),
                         (
                             "sampling",
-                            object([("server_url", uri()), ("trace_id_ratio", ratio().or(1.0))]),
+                            object([
+                                ("server_url", uri().about("Accepted and ignored.")),
+                                (
+                                    "trace_id_ratio",
+                                    ratio()
+                                        .or(1.0)
+                                        .about("Share of the requests that are traced."),
+                                ),
+                            ]),
                         ),
                     ]),
                 ),
                 (
                     "zipkin",
                     object([
-                        ("server_url", uri()),
-                        ("sampling", object([("sampling_ratio", ratio().or(0.0))])),
+                        ("server_url", uri().about("The collector.")),
+                        (
+                            "sampling",
+                            object([(
+                                "sampling_ratio",
+                                ratio()
+                                    .or(0.0)
+                                    .about("Share of the requests that are traced."),
+                            )]),
+                        ),
                     ]),
                 ),
                 (
@@ -74,7 +101,15 @@ pub(super) fn tracing() -> Schema {
                                 .or("http")
                                 .about("OTLP over HTTP, or over gRPC (in plain text)."),
                         ),
-                        ("sampling", object([("sampling_ratio", ratio().or(1.0))])),
+                        (
+                            "sampling",
+                            object([(
+                                "sampling_ratio",
+                                ratio()
+                                    .or(1.0)
+                                    .about("Share of the requests that are traced."),
+                            )]),
+                        ),
                         (
                             "authorization_header",
                             text().secret().about("Sent as `Authorization`."),

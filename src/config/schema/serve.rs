@@ -236,13 +236,13 @@ fn cors() -> Schema {
         "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "TRACE", "PATCH",
     ]);
     object([
-        ("enabled", boolean().or(false)),
+        ("enabled", boolean().or(false).about("Whether browsers of other origins are answered.")),
         ("allowed_origins", set(text_as(Format::NotEmpty)).or(json!(["*"])).about(
             "Origins, `*`, or one `*` in front of a registrable domain (`https://*.example.com`).",
         )),
         ("allowed_methods", set(methods).or(json!(["GET", "POST", "PUT", "PATCH", "DELETE"])).about("`OPTIONS` is always allowed.")),
         ("allowed_headers", set(text()).or(json!(["Authorization", "Content-Type"])).about("`*` for any.")),
-        ("exposed_headers", set(text()).or(json!(["Content-Type"]))),
+        ("exposed_headers", set(text()).or(json!(["Content-Type"])).about("Headers of answers that scripts may read.")),
         ("allow_credentials", boolean().or(false).about("Cookies and the like. Never with the origin `*`.")),
         ("max_age", integer().or(0).about("Seconds that a browser may keep a preflight's answer; 0 leaves it to the browser.")),
         ("debug", boolean().or(false).about("Says in the log why an origin is refused.")),

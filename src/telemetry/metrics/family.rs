@@ -77,7 +77,7 @@ impl<C: Cell, const N: usize> Family<C, N> {
         cell
     }
 
-    pub(super) fn write(&self, page: &mut Page) {
+    fn write_to(&self, page: &mut Page) {
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
         series.retain(|_, held| held.get().is_some());
         if series.is_empty() {
@@ -91,6 +91,31 @@ impl<C: Cell, const N: usize> Family<C, N> {
                 .labels
                 .map(|label| (label, values.next().unwrap_or_default()));
             cell.write(self.name, &labels, page);
+        }
+    }
+}
+
+/// A family, whatever its cells and labels.
+pub(super) trait AnyFamily {
+    /// Writes the series that there are; a family without any leaves no trace.
+    fn write(&self, page: &mut Page);
+    /// Name, type, meaning and labels, for the reference page.
+    #[cfg(test)]
+    fn describe(&self) -> super::described::Described;
+}
+
+impl<C: Cell, const N: usize> AnyFamily for Family<C, N> {
+    fn write(&self, page: &mut Page) {
+        self.write_to(page);
+    }
+
+    #[cfg(test)]
+    fn describe(&self) -> super::described::Described {
+        super::described::Described {
+            name: self.name.to_owned(),
+            kind: C::KIND.to_owned(),
+            help: self.help.to_owned(),
+            labels: self.labels.map(str::to_owned).to_vec(),
         }
     }
 }

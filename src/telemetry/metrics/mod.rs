@@ -6,6 +6,8 @@
 //! 100,000 rules few are), and series that go with the rule that they belong to.
 
 mod cells;
+#[cfg(test)]
+pub(crate) mod described;
 mod family;
 mod process;
 mod requests;
@@ -14,6 +16,7 @@ mod steps;
 mod text;
 
 pub use cells::{Age, Counter, Gauge, Histogram};
+use family::AnyFamily;
 pub use family::Family;
 pub use requests::{Known, RequestMeter};
 pub use rules::RuleMeter;
@@ -213,6 +216,33 @@ impl Metrics {
         all.push(Box::new(measure));
     }
 
+    /// All that are made of series of one kind, in the order of the page.
+    fn families(&self) -> [&dyn AnyFamily; 21] {
+        [
+            &self.decisions,
+            &self.handlers,
+            &self.caches,
+            &self.cache_entries,
+            &self.cache_bytes,
+            &self.calls,
+            &self.key_set_age,
+            &self.key_set_failures,
+            &self.source_generation,
+            &self.source_errors,
+            &self.source_age,
+            &self.rule_count,
+            &self.generation,
+            &self.reloads,
+            &self.upstream_healthy,
+            &self.upstream_errors,
+            &self.connections,
+            &self.connections_total,
+            &self.refused,
+            &self.log_lines_dropped,
+            &self.panics,
+        ]
+    }
+
     /// The page that Prometheus reads.
     pub fn render(&self) -> String {
         let gauges = self.gauges.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,27 +258,9 @@ impl Metrics {
         );
         page.sample("doorward_build_info", &[("version", version)], 1);
         self.rules.write(&mut page);
-        self.decisions.write(&mut page);
-        self.handlers.write(&mut page);
-        self.caches.write(&mut page);
-        self.cache_entries.write(&mut page);
-        self.cache_bytes.write(&mut page);
-        self.calls.write(&mut page);
-        self.key_set_age.write(&mut page);
-        self.key_set_failures.write(&mut page);
-        self.source_generation.write(&mut page);
-        self.source_errors.write(&mut page);
-        self.source_age.write(&mut page);
-        self.rule_count.write(&mut page);
-        self.generation.write(&mut page);
-        self.reloads.write(&mut page);
-        self.upstream_healthy.write(&mut page);
-        self.upstream_errors.write(&mut page);
-        self.connections.write(&mut page);
-        self.connections_total.write(&mut page);
-        self.refused.write(&mut page);
-        self.log_lines_dropped.write(&mut page);
-        self.panics.write(&mut page);
+        for family in self.families() {
+            family.write(&mut page);
+        }
         process::write(&mut page);
         page.finish()
     }

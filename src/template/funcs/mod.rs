@@ -173,6 +173,38 @@ pub(crate) fn find(name: &str) -> Option<&'static Function> {
         .find(|function| function.name == name)
 }
 
+/// A function as the reference page shows it.
+#[cfg(test)]
+pub(crate) struct Described {
+    pub(crate) name: &'static str,
+    pub(crate) parameters: Vec<String>,
+    pub(crate) aliases: Vec<&'static str>,
+    pub(crate) effect: Effect,
+}
+
+/// All functions in alphabetical order.
+#[cfg(test)]
+pub(crate) fn described() -> Vec<Described> {
+    let describe = |function: &Function| Described {
+        name: function.name,
+        parameters: function
+            .params
+            .iter()
+            .map(|ty| format!("{ty:?}").to_lowercase())
+            .chain(function.rest.map(|ty| format!("{ty:?}…").to_lowercase()))
+            .collect(),
+        aliases: ALIASES
+            .iter()
+            .filter(|(_, name)| *name == function.name)
+            .map(|(alias, _)| *alias)
+            .collect(),
+        effect: function.effect,
+    };
+    let mut all: Vec<Described> = TABLES.iter().copied().flatten().map(describe).collect();
+    all.sort_by_key(|function| function.name.to_lowercase());
+    all
+}
+
 /// What a running function may use.
 pub(crate) struct Cx<'d> {
     pub(crate) printer: Printer<'d>,
