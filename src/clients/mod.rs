@@ -1,6 +1,7 @@
 //! What handlers call out with: HTTP, key sets, caches.
 
 pub mod cache;
+mod clock;
 mod destination;
 pub mod http;
 pub mod jwks;
@@ -12,6 +13,7 @@ mod retry;
 #[cfg(test)]
 pub(crate) mod stub;
 
+pub use clock::unix_seconds;
 pub use remote::{BackendError, Portable};
 pub use retry::{Repeat, Retry};
 

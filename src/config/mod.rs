@@ -4,6 +4,8 @@
 //! mistake at once. What comes out is a [`Config`]: no option that has a default, no text that has a type. Settings of handlers stay
 //! values, since a rule may change them; [`Handlers::effective`] merges and checks them.
 
+#[macro_use]
+mod switch;
 mod access_rules;
 mod advice;
 pub mod document;
@@ -23,7 +25,7 @@ pub use access_rules::{
     AccessRules, EncodedSlashes, Location, MatchingStrategy, ObjectStore, OnInvalidRule,
     OnStartFailure, Repository, Strictness, TrailingSlash, UnderscoreHeaders,
 };
-pub use duration::{parse as parse_go_duration, parse_lenient, parse_simple};
+pub use duration::{parse_lenient, parse_simple};
 pub use handlers::{HandlerKind, Handlers};
 pub use load::{Loaded, load};
 pub use problems::{Place, Problem, Problems};

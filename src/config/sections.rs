@@ -98,15 +98,7 @@ pub enum SensitiveValues {
     Shown,
 }
 
-impl From<bool> for SensitiveValues {
-    fn from(leak: bool) -> SensitiveValues {
-        if leak {
-            SensitiveValues::Shown
-        } else {
-            SensitiveValues::Redacted
-        }
-    }
-}
+switch!(SensitiveValues, Redacted, Shown);
 
 #[derive(Debug, Clone, Deserialize)]
 pub struct Tracing {
@@ -235,12 +227,4 @@ pub enum UnsafeFunctions {
     Allowed,
 }
 
-impl From<bool> for UnsafeFunctions {
-    fn from(on: bool) -> UnsafeFunctions {
-        if on {
-            UnsafeFunctions::Allowed
-        } else {
-            UnsafeFunctions::Absent
-        }
-    }
-}
+switch!(UnsafeFunctions, Absent, Allowed);

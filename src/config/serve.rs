@@ -135,15 +135,7 @@ pub enum TrustForwarded {
     FromTrustedProxies,
 }
 
-impl From<bool> for TrustForwarded {
-    fn from(on: bool) -> TrustForwarded {
-        if on {
-            TrustForwarded::FromTrustedProxies
-        } else {
-            TrustForwarded::Never
-        }
-    }
-}
+switch!(TrustForwarded, Never, FromTrustedProxies);
 
 /// Whether callers inside `trusted_proxies` may ask why a request was decided as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -154,15 +146,7 @@ pub enum Explain {
     ToTrustedProxies,
 }
 
-impl From<bool> for Explain {
-    fn from(on: bool) -> Explain {
-        if on {
-            Explain::ToTrustedProxies
-        } else {
-            Explain::Off
-        }
-    }
-}
+switch!(Explain, Off, ToTrustedProxies);
 
 /// Whether `/rules` answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -172,15 +156,7 @@ pub enum ExposeRules {
     Redacted,
 }
 
-impl From<bool> for ExposeRules {
-    fn from(on: bool) -> ExposeRules {
-        if on {
-            ExposeRules::Redacted
-        } else {
-            ExposeRules::Off
-        }
-    }
-}
+switch!(ExposeRules, Off, Redacted);
 
 /// Deadlines of a listener. None of them limits how long a stream may live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -407,15 +383,7 @@ pub enum Credentials {
     Allowed,
 }
 
-impl From<bool> for Credentials {
-    fn from(on: bool) -> Credentials {
-        if on {
-            Credentials::Allowed
-        } else {
-            Credentials::Refused
-        }
-    }
-}
+switch!(Credentials, Refused, Allowed);
 
 #[derive(Deserialize)]
 struct CorsKeys {

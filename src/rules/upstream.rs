@@ -2,12 +2,12 @@
 
 use super::raw;
 use crate::canonical::UpstreamPath;
-use crate::config::parse_go_duration;
 use crate::gourl;
 use crate::upstreams::{
     Active, HashOn, Identity, Passive, Policy, PreserveHost, Protocol, Registry, Retries, Scheme,
     Server, Settings, Timeouts, Tls, Upstream, Verification,
 };
+use crate::value::parse_duration;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde::Deserialize;
@@ -372,7 +372,7 @@ struct Span(Duration);
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
         let text = String::deserialize(from)?;
-        let nanos = parse_go_duration(&text).and_then(|nanos| u64::try_from(nanos).ok());
+        let nanos = parse_duration(&text).and_then(|nanos| u64::try_from(nanos).ok());
         match nanos {
             Some(nanos) if nanos > 0 => Ok(Span(Duration::from_nanos(nanos))),
             Some(_) | None => Err(D::Error::custom(format!(

@@ -1,12 +1,14 @@
-//! JSON values as Go programs see them: every number a double, object members sorted by name.
+//! Values as Go programs see them: JSON with every number a double and object members sorted by name, and durations.
 
 mod convert;
 mod decode;
+mod duration;
 mod encode;
 mod float;
 mod print;
 
 pub use decode::{DecodeError, decode, decode_first, fold_eq, is_valid, members};
+pub use duration::parse_duration;
 pub use encode::{Escape, encode, encode_indented, encode_number, encode_string};
 pub use float::{FloatForm, float_text, plain_float};
 pub use print::print;
@@ -41,6 +43,23 @@ impl Value {
             | Value::Strings(_)
             | Value::Map(_) => None,
         }
+    }
+
+    /// A Go `[]string` read from JSON: an element that is null is the empty string. `None` where it is no list of strings.
+    pub fn into_strings(self) -> Option<Vec<String>> {
+        let Value::List(items) = self else {
+            return None;
+        };
+        let text = |item| match item {
+            Value::String(text) => Some(text),
+            Value::Null => Some(String::new()),
+            Value::Bool(_)
+            | Value::Number(_)
+            | Value::List(_)
+            | Value::Strings(_)
+            | Value::Map(_) => None,
+        };
+        items.into_iter().map(text).collect()
     }
 
     pub fn as_map(&self) -> Option<&Map> {

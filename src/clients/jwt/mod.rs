@@ -16,8 +16,9 @@ pub use token::unverified_claims;
 use super::cache::{Cache, Key, KeyBuilder};
 use super::jwks::{FindError, KeyRing};
 use super::keys::{Algorithm, VerifyingKey};
+use super::unix_seconds;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use token::Token;
 
 /// How many keys are tried for a token that doesn't name its own.
@@ -126,7 +127,7 @@ impl Verifier {
             key,
         });
         let verified = self.judge(verified)?;
-        let life = verified.claims.seconds_left(now()).min(MAX_LIFE);
+        let life = verified.claims.seconds_left(unix_seconds()).min(MAX_LIFE);
         self.memory.put(
             memory_key,
             verified.clone(),
@@ -161,7 +162,7 @@ impl Verifier {
         if verified.kid.is_none() && self.nameless == Nameless::Refused {
             return Err(Refusal::NoKeyId);
         }
-        self.demands.judge(&verified.claims, now())?;
+        self.demands.judge(&verified.claims, unix_seconds())?;
         Ok(verified)
     }
 }
@@ -180,13 +181,4 @@ impl Verified {
 
 fn memory_key(token: &[u8]) -> Key {
     KeyBuilder::new("jwt").part(token).finish()
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .unwrap_or(i64::MAX)
 }

@@ -59,63 +59,31 @@ fn anonymous() -> Schema {
 }
 
 fn cookie_session() -> Schema {
-    object([
-        ("check_session_url", uri().about("The session store.")),
-        (
-            "only",
-            list(text()).about("Only requests with one of these cookies."),
-        ),
-        (
-            "preserve_query",
-            boolean()
-                .or(true)
-                .about("Asks with the URL's own query instead of the request's."),
-        ),
-        (
-            "preserve_path",
-            boolean().about("Asks with the URL's own path instead of the request's."),
-        ),
-        (
-            "preserve_host",
-            boolean().about("Sends the request's host as `X-Forwarded-Host`."),
-        ),
-        (
-            "force_method",
-            text().about("Asks with this method instead of the request's."),
-        ),
-        (
-            "forward_http_headers",
-            list(text()).about("Headers that are passed on, besides `Cookie`."),
-        ),
-        (
-            "additional_headers",
-            map(text()).about("Headers that are set."),
-        ),
-        (
-            "extra_from",
-            text()
-                .or("extra")
-                .about("Where `Extra` is in the answer (GJSON)."),
-        ),
-        (
-            "subject_from",
-            text()
-                .or("subject")
-                .about("Where the subject is in the answer (GJSON)."),
-        ),
-        ("require_subject", require_subject()),
-        ("cache", session_cache()),
-        ("timeout", timeout()),
-        ("retry", retry_own()),
-    ])
-    .requires(["check_session_url"])
+    let only = list(text()).about("Only requests with one of these cookies.");
+    session_check(
+        [("only", only)],
+        "Headers that are passed on, besides `Cookie`.",
+        "subject",
+    )
 }
 
 fn bearer_token() -> Schema {
-    object([
-        ("check_session_url", uri().about("The session store.")),
-        ("token_from", token_from()),
-        ("prefix", text().about("Only tokens that begin so.")),
+    let prefix = text().about("Only tokens that begin so.");
+    session_check(
+        [("token_from", token_from()), ("prefix", prefix)],
+        "Headers that are passed on, besides `Authorization`.",
+        "sub",
+    )
+}
+
+/// A handler that asks a session store: what is its own, and what all of them have.
+fn session_check<const N: usize>(
+    own: [(&'static str, Schema); N],
+    forwarded: &'static str,
+    subject_from: &'static str,
+) -> Schema {
+    let url = ("check_session_url", uri().about("The session store."));
+    let shared = [
         (
             "preserve_query",
             boolean()
@@ -134,10 +102,7 @@ fn bearer_token() -> Schema {
             "force_method",
             text().about("Asks with this method instead of the request's."),
         ),
-        (
-            "forward_http_headers",
-            list(text()).about("Headers that are passed on, besides `Authorization`."),
-        ),
+        ("forward_http_headers", list(text()).about(forwarded)),
         (
             "additional_headers",
             map(text()).about("Headers that are set."),
@@ -151,15 +116,15 @@ fn bearer_token() -> Schema {
         (
             "subject_from",
             text()
-                .or("sub")
+                .or(subject_from)
                 .about("Where the subject is in the answer (GJSON)."),
         ),
         ("require_subject", require_subject()),
         ("cache", session_cache()),
         ("timeout", timeout()),
         ("retry", retry_own()),
-    ])
-    .requires(["check_session_url"])
+    ];
+    object(std::iter::once(url).chain(own).chain(shared)).requires(["check_session_url"])
 }
 
 fn jwt() -> Schema {

@@ -202,9 +202,9 @@ fn of(kind: Kind) -> Schema {
     }
 }
 
-fn object<const N: usize>(members: [(&'static str, Schema); N]) -> Schema {
+fn object(members: impl IntoIterator<Item = (&'static str, Schema)>) -> Schema {
     of(Kind::Object(Object {
-        members: members.into(),
+        members: members.into_iter().collect(),
         ..Object::default()
     }))
 }

@@ -4,7 +4,7 @@ use crate::canonical::credentials::Basic;
 use crate::clients::cache::{Cache, Key, KeyBuilder};
 use crate::clients::{Portable, Repeat};
 use crate::handlers::support::outgoing::{
-    RetrySettings, TimeoutSettings, duration, endpoint, rate_limited,
+    CacheSettings, DEFAULT_LIFE, RetrySettings, TimeoutSettings, endpoint, rate_limited,
 };
 use crate::handlers::support::token_endpoint::{
     Credentials, Grant, Style, TokenEndpoint, TokenError,
@@ -24,9 +24,6 @@ pub(super) const KIND: Kind<dyn Authenticator> = Kind {
     build: |raw, context| Ok(Arc::new(ClientCredentials::new(settings(raw)?, context)?)),
 };
 
-/// How long a grant without an end is remembered where no `ttl` says so.
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-
 #[derive(Debug, Deserialize)]
 struct Settings {
     token_url: String,
@@ -38,13 +35,6 @@ struct Settings {
     cache: CacheSettings,
     #[serde(default)]
     timeout: TimeoutSettings,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct CacheSettings {
-    #[serde(default)]
-    enabled: bool,
-    ttl: Option<String>,
 }
 
 #[derive(Debug)]
@@ -83,7 +73,7 @@ impl ClientCredentials {
         settings: Settings,
         context: &BuildContext<'_>,
     ) -> Result<ClientCredentials, BuildError> {
-        let ttl = duration(settings.cache.ttl.as_deref())?;
+        let ttl = settings.cache.ttl()?;
         Ok(ClientCredentials {
             endpoint: TokenEndpoint {
                 clients: context.clients.clone(),

@@ -1,7 +1,7 @@
 //! Asks another server with a JSON text that a template makes: Open Policy Agent, Keto, or a service of one's own.
 
 use crate::clients::cache::{Cache, KeyBuilder};
-use crate::handlers::support::outgoing::duration;
+use crate::handlers::support::outgoing::{CacheSettings, DEFAULT_LIFE};
 use crate::handlers::support::remote::{self, Remote};
 use crate::handlers::support::templated;
 use crate::handlers::{BuildContext, BuildError, Kind, settings};
@@ -29,13 +29,6 @@ struct Settings {
     cache: CacheSettings,
 }
 
-#[derive(Default, Deserialize)]
-struct CacheSettings {
-    #[serde(default)]
-    enabled: bool,
-    ttl: Option<String>,
-}
-
 #[derive(Debug)]
 struct RemoteJson {
     remote: Remote,
@@ -50,13 +43,10 @@ struct Decisions {
     life: Duration,
 }
 
-/// How long a permission is remembered where the cache is on and says nothing else.
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-
 impl RemoteJson {
     fn build(settings: Settings, context: &BuildContext<'_>) -> Result<RemoteJson, BuildError> {
         let decisions = if settings.cache.enabled {
-            let life = duration(settings.cache.ttl.as_deref())?;
+            let life = settings.cache.ttl()?;
             Some(Decisions {
                 cache: context.clients.cache("remote_json"),
                 life: life.unwrap_or(DEFAULT_LIFE),

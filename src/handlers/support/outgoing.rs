@@ -55,6 +55,29 @@ impl RetrySettings {
     }
 }
 
+/// How long answers are remembered where a cache is on and no `ttl` says so.
+pub(in crate::handlers) const DEFAULT_LIFE: Duration = Duration::from_secs(60);
+
+/// `cache`.
+#[derive(Debug, Default, Deserialize)]
+pub(in crate::handlers) struct CacheSettings {
+    #[serde(default)]
+    pub(in crate::handlers) enabled: bool,
+    ttl: Option<String>,
+}
+
+impl CacheSettings {
+    pub(in crate::handlers) fn ttl(&self) -> Result<Option<Duration>, BuildError> {
+        duration(self.ttl.as_deref())
+    }
+
+    /// How long answers are remembered; a `ttl` of zero stands for the default. `None`: the cache is off.
+    pub(in crate::handlers) fn life(&self) -> Result<Option<Duration>, BuildError> {
+        let ttl = self.ttl()?.filter(|ttl| !ttl.is_zero());
+        Ok(self.enabled.then(|| ttl.unwrap_or(DEFAULT_LIFE)))
+    }
+}
+
 /// `token_from`.
 #[derive(Debug, Deserialize)]
 pub(in crate::handlers) struct TokenFromSettings {

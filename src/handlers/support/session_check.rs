@@ -1,7 +1,7 @@
 //! Asks a session store who a request's cookie or token belongs to; shared by `cookie_session` and `bearer_token`.
 
 use super::outgoing::{
-    RetrySettings, TimeoutSettings, duration, endpoint, fixed_headers, rate_limited,
+    CacheSettings, RetrySettings, TimeoutSettings, endpoint, fixed_headers, rate_limited,
 };
 use crate::clients::cache::{Cache, Key, KeyBuilder};
 use crate::clients::http::{Answer, Call, CallError, Timeouts};
@@ -20,8 +20,6 @@ use std::time::Duration;
 use url::Url;
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-
 #[derive(Debug, Deserialize)]
 pub(in crate::handlers) struct Settings {
     check_session_url: String,
@@ -52,13 +50,6 @@ pub(in crate::handlers) struct Settings {
 
 fn yes() -> bool {
     true
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct CacheSettings {
-    #[serde(default)]
-    enabled: bool,
-    ttl: Option<String>,
 }
 
 /// One store and how it is asked.
@@ -163,7 +154,6 @@ impl SessionCheck {
                     .map_err(|_| BuildError::new(format!("`{name}` is no method")))?,
             ),
         };
-        let life = duration(settings.cache.ttl.as_deref())?.filter(|life| !life.is_zero());
         let retry = match &settings.retry {
             None => Retry::NEVER,
             Some(retry) => retry.policy(Repeat::Idempotent)?,
@@ -183,7 +173,7 @@ impl SessionCheck {
                 true => Subject::Required,
                 false => Subject::MayBeEmpty,
             },
-            life: settings.cache.enabled.then(|| life.unwrap_or(DEFAULT_LIFE)),
+            life: settings.cache.life()?,
             memory: context.clients.cache("session"),
             timeouts: settings.timeout.timeouts()?,
             retry,

@@ -3,8 +3,9 @@
 use super::Ty::{Any, String as Text, Time as Moment};
 use super::{Args, Cx, Function};
 use crate::template::fail::failf;
-use crate::template::time::{Time, duration_text, local, parse_duration, zone};
+use crate::template::time::{Time, duration_text, local, zone};
 use crate::template::val::{IntType, Res, Val};
+use crate::value::parse_duration;
 use jiff::tz::TimeZone;
 use std::rc::Rc;
 

@@ -1,11 +1,11 @@
 //! What an introspection endpoint answers, and what a rule demands of it.
 
-use crate::clients::Portable;
+use crate::clients::{Portable, unix_seconds};
 use crate::pipeline::{Denial, Identity, Reason};
 use crate::scope::Strategy;
 use crate::value::{self, Map, Value, fold_eq, members};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// The members that the reference knows; others are dropped.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -99,7 +99,7 @@ impl Introspected {
         if self.exp == 0 {
             return most;
         }
-        let left = u64::try_from(self.exp.saturating_sub(now())).unwrap_or(0);
+        let left = u64::try_from(self.exp.saturating_sub(unix_seconds())).unwrap_or(0);
         most.min(Duration::from_secs(left))
     }
 
@@ -126,24 +126,8 @@ impl Introspected {
 fn audience(value: Value) -> Option<Vec<String>> {
     match value {
         Value::String(one) => Some(vec![one]),
-        Value::List(items) => items
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Some(text),
-                Value::Null => Some(String::new()),
-                _ => None,
-            })
-            .collect(),
-        _ => None,
+        list => list.into_strings(),
     }
-}
-
-fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_secs()).ok())
-        .unwrap_or(i64::MAX)
 }
 
 /// What one rule demands.
@@ -178,7 +162,7 @@ impl Demands {
             );
         }
         // 0 stands for an answer without an end; before 1970 every token has ended.
-        if found.exp != 0 && found.exp <= now() {
+        if found.exp != 0 && found.exp <= unix_seconds() {
             return refuse(Reason::Unauthorized, "Access token expired".to_owned());
         }
         if let Some(wanted) = self
@@ -294,8 +278,8 @@ mod tests {
         };
         let most = Duration::from_secs(60);
         assert_eq!(with(0).life(most), most);
-        assert_eq!(with(now() - 1).life(most), Duration::ZERO);
-        assert!(with(now() + 5).life(most) <= Duration::from_secs(5));
-        assert_eq!(with(now() + 3600).life(most), most);
+        assert_eq!(with(unix_seconds() - 1).life(most), Duration::ZERO);
+        assert!(with(unix_seconds() + 5).life(most) <= Duration::from_secs(5));
+        assert_eq!(with(unix_seconds() + 3600).life(most), most);
     }
 }

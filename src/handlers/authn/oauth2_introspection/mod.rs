@@ -9,7 +9,7 @@ use crate::clients::http::{Answer, Call, Timeouts};
 use crate::clients::{Clients, Repeat, Retry};
 use crate::gourl::Values;
 use crate::handlers::support::outgoing::{
-    RetrySettings, TimeoutSettings, TokenFromSettings, duration, endpoint, fixed_headers,
+    CacheSettings, RetrySettings, TimeoutSettings, TokenFromSettings, endpoint, fixed_headers,
     rate_limited,
 };
 use crate::handlers::support::token_endpoint::FORM;
@@ -37,8 +37,6 @@ pub(super) const KIND: Kind<dyn Authenticator> = Kind {
 };
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-
 #[derive(Debug, Deserialize)]
 struct Settings {
     introspection_url: String,
@@ -64,13 +62,6 @@ struct Settings {
     cache: CacheSettings,
     #[serde(default)]
     timeout: TimeoutSettings,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct CacheSettings {
-    #[serde(default)]
-    enabled: bool,
-    ttl: Option<String>,
 }
 
 #[derive(Debug)]
@@ -113,9 +104,8 @@ impl Introspection {
             audience: settings.target_audience,
             issuers: settings.trusted_issuers,
         };
-        let ttl = duration(settings.cache.ttl.as_deref())?.filter(|ttl| !ttl.is_zero());
         // What the endpoint decides about scopes holds for this question only.
-        let remembers = settings.cache.enabled && !demands.are_delegated();
+        let life = settings.cache.life()?.filter(|_| !demands.are_delegated());
         Ok(Introspection {
             clients: context.clients.clone(),
             url: endpoint(&settings.introspection_url)?,
@@ -128,7 +118,7 @@ impl Introspection {
             },
             demands,
             pre_authorization,
-            life: remembers.then(|| ttl.unwrap_or(DEFAULT_LIFE)),
+            life,
             memory: context.clients.cache("introspection"),
             timeouts,
             retry: settings.retry.policy(Repeat::Never)?,

@@ -80,19 +80,11 @@ fn string(text: &[u8]) -> Option<String> {
     }
 }
 
-/// A list of strings; an element that is null is empty.
+/// A list of strings, or nothing.
 fn strings(value: Value) -> Option<Vec<String>> {
     match value {
         Value::Null => Some(Vec::new()),
-        Value::List(items) => items
-            .into_iter()
-            .map(|item| match item {
-                Value::String(text) => Some(text),
-                Value::Null => Some(String::new()),
-                _ => None,
-            })
-            .collect(),
-        _ => None,
+        list => list.into_strings(),
     }
 }
 

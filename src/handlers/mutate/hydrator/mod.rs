@@ -7,7 +7,7 @@ use crate::clients::http::{Call, CallError, Timeouts};
 use crate::clients::{Clients, Repeat, Retry};
 use crate::gourl::parse_query;
 use crate::handlers::support::outgoing::{
-    RetrySettings, TimeoutSettings, duration, endpoint, rate_limited,
+    CacheSettings, RetrySettings, TimeoutSettings, endpoint, rate_limited,
 };
 use crate::handlers::{BuildContext, BuildError, Kind, settings};
 use crate::pipeline::{Denial, Echo, Mutator, Reason, RequestView, Session};
@@ -60,16 +60,6 @@ struct Basic {
     password: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CacheSettings {
-    #[serde(default)]
-    enabled: bool,
-    ttl: Option<String>,
-}
-
-const DEFAULT_LIFE: Duration = Duration::from_secs(60);
-
 #[derive(Debug)]
 struct Hydrator {
     clients: Arc<Clients>,
@@ -82,13 +72,8 @@ struct Hydrator {
 
 impl Hydrator {
     fn build(settings: Settings, context: &BuildContext<'_>) -> Result<Hydrator, BuildError> {
-        let answers = if settings.cache.enabled {
-            let life = duration(settings.cache.ttl.as_deref())?.filter(|life| !life.is_zero());
-            let cache = context.clients.cache("hydrator");
-            Some((cache, life.unwrap_or(DEFAULT_LIFE)))
-        } else {
-            None
-        };
+        let life = settings.cache.life()?;
+        let answers = life.map(|life| (context.clients.cache("hydrator"), life));
         // The call only asks: asking again changes nothing.
         let retry = settings.api.retry.policy(Repeat::Always)?;
         let mut timeouts = settings.timeout.timeouts()?;
