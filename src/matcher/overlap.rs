@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::engine::automaton::{Automaton, Exactness, StateID, widened};
 use super::engine::program::refers_to_groups;
 use super::pattern::{Ast, Node, Reader, UNBOUNDED};
-use super::shape::{Kind, Shape, Step};
+use super::shape::{Kind, Run, Shape, Step};
 use super::{Entry, Matcher, Pattern, Strategy, parse};
 
 /// How many overlaps are listed.
@@ -391,24 +391,22 @@ fn quick_examples(shape: &Shape) -> Vec<String> {
 }
 
 fn filled_in(shape: &Shape) -> Option<String> {
-    let fill = |set: &super::pattern::set::Set, min: u32, max: u32| {
-        let count = min.max(1).min(max);
-        set.example().map(|c| c.to_string().repeat(count as usize))
+    let fill = |run: &Run| {
+        let count = run.min.max(1).min(run.max);
+        let example = run.set.example();
+        example.map(|c| c.to_string().repeat(count as usize))
     };
     match &shape.kind {
         Kind::Literal(text) => Some(text.clone()),
         Kind::Hole {
             prefix,
-            set,
-            min,
-            max,
+            run,
             suffix,
-            ..
-        } => Some(format!("{prefix}{}{suffix}", fill(set, *min, *max)?)),
+        } => Some(format!("{prefix}{}{suffix}", fill(run)?)),
         Kind::Steps(steps) => {
             let piece = |step: &Step| match step {
                 Step::Literal(text) => Some(text.clone()),
-                Step::Run { set, min, max, .. } => fill(set, *min, *max),
+                Step::Run(run) => fill(run),
                 Step::OneOf { choices, .. } => choices.first().cloned(),
             };
             steps.iter().map(piece).collect()

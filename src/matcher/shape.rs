@@ -31,11 +31,8 @@ pub(super) enum Kind {
     /// One run of characters between two literals.
     Hole {
         prefix: String,
-        set: Arc<Set>,
-        min: u32,
-        max: u32,
+        run: Run,
         suffix: String,
-        captured: bool,
     },
     Steps(Vec<Step>),
     /// Anything else: what is between the literals at both ends.
@@ -50,16 +47,20 @@ pub(super) enum Kind {
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Literal(String),
-    Run {
-        set: Arc<Set>,
-        min: u32,
-        max: u32,
-        captured: bool,
-    },
+    Run(Run),
     OneOf {
         choices: Vec<String>,
         captured: bool,
     },
+}
+
+/// Characters of a set, as many as there are within bounds.
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) set: Arc<Set>,
+    pub(super) min: u32,
+    pub(super) max: u32,
+    pub(super) captured: bool,
 }
 
 impl Shape {
@@ -202,18 +203,18 @@ fn steps(ast: &Ast) -> Option<Vec<Step>> {
 
 fn step(node: &Node, captured: bool) -> Option<Step> {
     match node {
-        Node::Loop { body, min, max, .. } => Some(Step::Run {
+        Node::Loop { body, min, max, .. } => Some(Step::Run(Run {
             set: body.as_set()?,
             min: *min,
             max: *max,
             captured,
-        }),
-        Node::Set(set) => Some(Step::Run {
+        })),
+        Node::Set(set) => Some(Step::Run(Run {
             set: Arc::clone(set),
             min: 1,
             max: 1,
             captured,
-        }),
+        })),
         node => Some(Step::OneOf {
             choices: choices(node)?,
             captured,
@@ -223,7 +224,7 @@ fn step(node: &Node, captured: bool) -> Option<Step> {
 
 /// Whether a run at `i` must take all it can, because what follows can't begin with one of its characters.
 fn leaves_no_choice(steps: &[Step], i: usize) -> bool {
-    let Some(Step::Run { set, min, max, .. }) = steps.get(i) else {
+    let Some(Step::Run(Run { set, min, max, .. })) = steps.get(i) else {
         return true;
     };
     if min == max {
@@ -236,70 +237,23 @@ fn leaves_no_choice(steps: &[Step], i: usize) -> bool {
         (Some(Step::Literal(_)), None) => true,
         (Some(Step::Literal(text)), Some(_)) => excludes(text),
         (Some(Step::OneOf { choices, .. }), _) => choices.iter().all(excludes),
-        (Some(Step::Run { set: next, min, .. }), _) => *min > 0 && !set.overlaps(next),
+        (Some(Step::Run(next)), _) => next.min > 0 && !set.overlaps(&next.set),
     }
 }
 
-fn simplest(mut steps: Vec<Step>) -> Kind {
-    let text = |step: Option<Step>| match step {
-        Some(Step::Literal(text)) => text,
-        _ => String::new(),
+fn simplest(steps: Vec<Step>) -> Kind {
+    let hole = |prefix: &str, run: &Run, suffix: &str| Kind::Hole {
+        prefix: prefix.to_owned(),
+        run: run.clone(),
+        suffix: suffix.to_owned(),
     };
     match steps.as_slice() {
         [] => Kind::Literal(String::new()),
         [Step::Literal(text)] => Kind::Literal(text.clone()),
-        [
-            Step::Run {
-                set,
-                min,
-                max,
-                captured,
-            },
-        ]
-        | [
-            Step::Literal(_),
-            Step::Run {
-                set,
-                min,
-                max,
-                captured,
-            },
-        ]
-        | [
-            Step::Literal(_),
-            Step::Run {
-                set,
-                min,
-                max,
-                captured,
-            },
-            Step::Literal(_),
-        ]
-        | [
-            Step::Run {
-                set,
-                min,
-                max,
-                captured,
-            },
-            Step::Literal(_),
-        ] => {
-            let (set, min, max, captured) = (Arc::clone(set), *min, *max, *captured);
-            let suffix = text(if matches!(steps.last(), Some(Step::Literal(_))) {
-                steps.pop()
-            } else {
-                None
-            });
-            let prefix = text(steps.into_iter().next());
-            Kind::Hole {
-                prefix,
-                set,
-                min,
-                max,
-                suffix,
-                captured,
-            }
-        }
+        [Step::Run(run)] => hole("", run, ""),
+        [Step::Literal(prefix), Step::Run(run)] => hole(prefix, run, ""),
+        [Step::Run(run), Step::Literal(suffix)] => hole("", run, suffix),
+        [Step::Literal(prefix), Step::Run(run), Step::Literal(suffix)] => hole(prefix, run, suffix),
         _ => Kind::Steps(steps),
     }
 }

@@ -91,22 +91,16 @@ impl Rules {
             Kind::Literal(text) => Test::Literal(self.span(&text)),
             Kind::Hole {
                 prefix,
-                set,
-                min,
-                max,
+                run,
                 suffix,
-                captured,
-            } => {
-                let set = self.set(set, interning);
-                Test::Hole {
-                    prefix: self.span(&prefix),
-                    suffix: self.span(&suffix),
-                    set,
-                    min,
-                    max,
-                    captured,
-                }
-            }
+            } => Test::Hole {
+                prefix: self.span(&prefix),
+                suffix: self.span(&suffix),
+                set: self.set(run.set, interning),
+                min: run.min,
+                max: run.max,
+                captured: run.captured,
+            },
             Kind::Steps(steps) => {
                 let steps: Vec<_> = steps
                     .into_iter()
@@ -151,16 +145,11 @@ impl Rules {
     fn step(&mut self, step: shape::Step, interning: &mut Interning) -> Step {
         match step {
             shape::Step::Literal(text) => Step::Literal(self.span(&text)),
-            shape::Step::Run {
-                set,
-                min,
-                max,
-                captured,
-            } => Step::Run {
-                set: self.set(set, interning),
-                min,
-                max,
-                captured,
+            shape::Step::Run(run) => Step::Run {
+                set: self.set(run.set, interning),
+                min: run.min,
+                max: run.max,
+                captured: run.captured,
             },
             shape::Step::OneOf { choices, captured } => {
                 let first = self.choices.len() as u32;
