@@ -157,7 +157,8 @@ impl Captures for PatternCaptures<'_> {
     }
 }
 
-fn key(request: &canonical::Request) -> Key<'_> {
+/// What the matcher looks a request up by.
+pub fn key(request: &canonical::Request) -> Key<'_> {
     let protocol = match request.scheme() {
         Scheme::Http | Scheme::Https | Scheme::Other(_) => Protocol::Http,
         Scheme::Rpc => Protocol::Rpc,

@@ -8,7 +8,7 @@ pub fn is_token(name: &[u8]) -> bool {
 }
 
 /// Letters, digits and fifteen punctuation marks (RFC 9110, section 5.6.2).
-pub(super) const fn is_token_byte(byte: u8) -> bool {
+pub const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(
             byte,

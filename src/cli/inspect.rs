@@ -6,7 +6,8 @@ use crate::canonical::{
     Described, EncodedSlashes, PathPolicy, Scheme, TrailingSlash, for_description,
 };
 use crate::config::{Config, MatchingStrategy, Problem, Problems};
-use crate::matcher::{Entry, Key, Matcher, Outcome, Protocol, Strategy, overlap};
+use crate::engine;
+use crate::matcher::{Entry, Matcher, Outcome, Protocol, Strategy, overlap};
 use crate::rules::raw::{Match, Rule};
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -89,13 +90,7 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
     let rules = &inspected.rules;
     let urls: Vec<String> = rules.iter().map(|rule| rule.pattern()).collect();
     let (matcher, _) = Matcher::build(strategy(&inspected.config), &entries(rules, &urls));
-    let key = Key {
-        protocol: Protocol::Http,
-        method: request.method(),
-        scheme: request.scheme_str(),
-        host: request.host(),
-        path: request.path(),
-    };
+    let key = engine::key(&request);
     print(&format!("{} {}\n", key.method, key.subject()));
     let candidates = matcher.candidates(&key);
     let matched: Vec<&Arc<Rule>> = candidates

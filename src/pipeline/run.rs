@@ -133,11 +133,8 @@ impl Pipeline {
         request: &RequestView<'_>,
         session: &mut Session<'_>,
     ) -> Result<(), Refusal> {
-        let refuse = |denial, handler, session: &Session<'_>| Refusal {
-            denial,
-            stage: Stage::Authorization,
-            handler,
-            subject: Some(session.subject.clone()),
+        let refuse = |denial, handler, session: &Session<'_>| {
+            refusal(denial, Stage::Authorization, handler, session)
         };
         let Some(step) = &self.authorizer else {
             let denial = Denial::new(Reason::Incomplete)
@@ -155,11 +152,8 @@ impl Pipeline {
         request: &RequestView<'_>,
         session: &mut Session<'_>,
     ) -> Result<(), Refusal> {
-        let refuse = |denial, handler, session: &Session<'_>| Refusal {
-            denial,
-            stage: Stage::Mutation,
-            handler,
-            subject: Some(session.subject.clone()),
+        let refuse = |denial, handler, session: &Session<'_>| {
+            refusal(denial, Stage::Mutation, handler, session)
         };
         if self.mutators.is_empty() {
             let denial =
@@ -175,6 +169,21 @@ impl Pipeline {
             }
         }
         Ok(())
+    }
+}
+
+/// A refusal after an authenticator took the request.
+fn refusal(
+    denial: Denial,
+    stage: Stage,
+    handler: Option<Arc<str>>,
+    session: &Session<'_>,
+) -> Refusal {
+    Refusal {
+        denial,
+        stage,
+        handler,
+        subject: Some(session.subject.clone()),
     }
 }
 

@@ -9,6 +9,7 @@ use super::explain::{self, Question, Unclear};
 use super::observe::{Observer, Verdict};
 use super::reply;
 use super::translate::{self, Entry, Reading, Settings};
+use super::turn;
 use crate::canonical::{self, headers};
 use crate::config::EchoHeaders;
 use crate::engine::{Decision, Engine};
@@ -20,9 +21,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use pingora_core::Result;
-use pingora_core::apps::{
-    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
-};
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
@@ -260,25 +259,9 @@ impl HttpServerApp for Decisions {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        // The door handed over a complete head; only HTTP/2 streams can still fail here.
-        match session.read_request().await {
-            Ok(true) => {}
-            Ok(false) => return None,
-            Err(_) => {
-                // Pingora has objections of its own, such as an absolute target that disagrees with Host.
-                let _closed_anyway = session.respond_error(400).await;
-                return None;
-            }
-        }
-        if *shutdown.borrow() {
-            session.set_keepalive(None);
-        }
-        if self.respond(&mut session).await.is_err() {
-            return None;
-        }
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        turn::begin(&mut session, shutdown).await?;
+        self.respond(&mut session).await.ok()?;
+        turn::end(session).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {

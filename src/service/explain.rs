@@ -5,8 +5,8 @@
 
 use crate::canonical::headers::{self, Peer, UnderscoreHeaders};
 use crate::canonical::{Described, PathPolicy, Request, Scheme, for_description};
-use crate::engine::{Decision, Engine, Refused};
-use crate::matcher::{Key, Outcome, Protocol};
+use crate::engine::{self, Decision, Engine, Refused};
+use crate::matcher::Outcome;
 use crate::pipeline::{Client, RequestView, StepOutcome, StepReport, watch};
 use crate::snapshot::Snapshot;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -174,13 +174,7 @@ fn step(report: &StepReport) -> Value {
 }
 
 fn candidates(snapshot: &Snapshot, request: &Request) -> Vec<Value> {
-    let key = Key {
-        protocol: Protocol::Http,
-        method: request.method(),
-        scheme: request.scheme_str(),
-        host: request.host(),
-        path: request.path(),
-    };
+    let key = engine::key(request);
     let told = |(rule, outcome): (&str, Outcome)| {
         let outcome = match outcome {
             Outcome::Matched => "matched",

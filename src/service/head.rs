@@ -4,6 +4,7 @@
 //! white space before colons, one `Host`, one length, no coding but `chunked` (RFC 9112 §2.2, §5.1, §6.1-6.3; security.md S-J03, S-H04).
 
 use super::refusal::Refused;
+use crate::canonical::names::is_token_byte;
 use bytes::BytesMut;
 
 /// How much of the connection belongs to the request behind its head.
@@ -104,7 +105,7 @@ fn request_line(line: &[u8], limits: HeadLimits) -> Result<Version, Refused> {
     else {
         return Err(Refused::Malformed);
     };
-    if method.is_empty() || !method.iter().all(|&b| is_token(b)) || target.is_empty() {
+    if method.is_empty() || !method.iter().all(|&b| is_token_byte(b)) || target.is_empty() {
         return Err(Refused::Malformed);
     }
     if target.len() > limits.target {
@@ -137,7 +138,7 @@ impl Seen {
         let (name, value) = line.split_at_checked(colon).ok_or(Refused::Malformed)?;
         let value = value.get(1..).unwrap_or_default();
         if name.is_empty()
-            || !name.iter().all(|&b| is_token(b))
+            || !name.iter().all(|&b| is_token_byte(b))
             || value.iter().any(|&b| is_control(b))
         {
             return Err(Refused::Malformed);
@@ -227,27 +228,6 @@ impl<'a> Iterator for Lines<'a> {
             }
         }
     }
-}
-
-/// RFC 9110 §5.6.2.
-fn is_token(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b'#'
-            | b'$'
-            | b'%'
-            | b'&'
-            | b'\''
-            | b'*'
-            | b'+'
-            | b'-'
-            | b'.'
-            | b'^'
-            | b'_'
-            | b'`'
-            | b'|'
-            | b'~'
-    ) || byte.is_ascii_alphanumeric()
 }
 
 fn is_control(byte: u8) -> bool {

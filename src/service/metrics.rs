@@ -1,14 +1,12 @@
 //! The metrics listener: one page, for Prometheus.
 
-use super::reply;
+use super::{reply, turn};
 use crate::telemetry::metrics::CONTENT_TYPE;
 use crate::telemetry::{Metrics, Telemetry};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use pingora_core::apps::{
-    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
-};
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
@@ -64,17 +62,10 @@ impl HttpServerApp for MetricsPage {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !matches!(session.read_request().await, Ok(true)) {
-            return None;
-        }
-        if *shutdown.borrow() {
-            session.set_keepalive(None);
-        }
+        turn::begin(&mut session, shutdown).await?;
         let answer = self.answer(&session);
         reply::send(&mut session, answer).await.ok()?;
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        turn::end(session).await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {

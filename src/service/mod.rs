@@ -11,6 +11,7 @@ pub(crate) mod described;
 mod door;
 mod explain;
 mod ext_authz;
+mod fields;
 mod forward;
 mod grpc;
 mod head;
@@ -23,6 +24,7 @@ mod rewind;
 mod server;
 mod tls;
 mod translate;
+mod turn;
 mod upstream;
 
 pub use api::{Shown, SigningRings};

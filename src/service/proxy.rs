@@ -5,11 +5,11 @@ use super::explain;
 use super::forward::{self, Broken};
 use super::observe::{Observer, Verdict};
 use super::rewind::rewind;
-use super::translate::{self, Cleaned, Entry, Reading, Settings};
+use super::translate::{self, Entry, Reading, Settings};
 use super::upstream::{Peers, Tries, is_grpc};
 use super::{grpc, reply};
 use crate::canonical;
-use crate::canonical::headers::{self, Fields, UnderscoreHeaders, Upgrade};
+use crate::canonical::headers::{self, UnderscoreHeaders, Upgrade};
 use crate::engine::{Decision, Engine};
 use crate::pipeline::{Client, Denial, Grant, Reason, watch};
 use crate::telemetry::spans::{self, RequestSpan};
@@ -17,7 +17,7 @@ use crate::upstreams::{PreserveHost, Server, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorSource, ErrorType, Result};
@@ -387,7 +387,8 @@ impl ProxyHttp for Proxy {
         ctx.in_time()
     }
 
-    /// A switch to another protocol than the one that was asked for is no answer.
+    /// A switch to another protocol than the one that was asked for is no answer: behind it would lie a tunnel that no rule was
+    /// asked about.
     async fn upstream_response_filter(
         &self,
         _: &mut Session,
@@ -396,9 +397,7 @@ impl ProxyHttp for Proxy {
     ) -> Result<()> {
         let asked = ctx.entry.as_ref().map(|entry| entry.upgrade) == Some(Upgrade::WebSocket);
         let switched = response.status == StatusCode::SWITCHING_PROTOCOLS;
-        let protocol = response.headers.get(UPGRADE).map(HeaderValue::as_bytes);
-        let same = protocol.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
-        if switched && !(asked && same) {
+        if switched && !(asked && switches_to_websocket(response)) {
             let why = "the upstream switched to a protocol that nobody asked for";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
         }
@@ -421,20 +420,12 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        let asked = ctx.entry.as_ref().map(|entry| entry.upgrade);
-        if response.status == StatusCode::SWITCHING_PROTOCOLS
-            && !(asked == Some(Upgrade::WebSocket) && switches_to_websocket(response))
-        {
-            // Behind it would lie a tunnel that no rule was asked about.
-            let why = "the upstream switched to a protocol that was not asked for";
-            return Err(Error::explain(ErrorType::HTTPStatus(502), why));
-        }
         ctx.tries.answered();
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             // Both sides may be silent for as long as they like; a dead one is noticed by TCP.
             session.as_mut().set_read_timeout(None);
         } else {
-            headers::clean_answer(&mut CleanedAnswer(response));
+            headers::clean_answer(response);
         }
         if let (Some(sent), Some(decision)) = (ctx.sent, &ctx.decision)
             && let Some(rule) = decision.rule()
@@ -508,24 +499,6 @@ fn switches_to_websocket(response: &ResponseHeader) -> bool {
     protocols.next().is_some_and(websocket) && protocols.next().is_none()
 }
 
-/// An upstream's answer, cleaned through Pingora's own methods.
-struct CleanedAnswer<'a>(&'a mut ResponseHeader);
-
-impl Fields for CleanedAnswer<'_> {
-    fn map(&self) -> &HeaderMap {
-        &self.0.headers
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.0.remove_header(name);
-    }
-
-    fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        // INVARIANT: name and value are of the types that Pingora would convert to; nothing is left to fail.
-        let _ = self.0.insert_header(name, value);
-    }
-}
-
 /// Removes what the client sent under the names that the pipeline set, however spelled, and sets its values.
 fn apply(grant: &Grant, request: &mut RequestHeader, underscores: UnderscoreHeaders) -> Result<()> {
     for (name, value) in grant.headers().iter() {
@@ -536,7 +509,7 @@ fn apply(grant: &Grant, request: &mut RequestHeader, underscores: UnderscoreHead
         ) {
             continue;
         }
-        headers::remove_aliases(&mut Cleaned(request), name.name(), underscores);
+        headers::remove_aliases(request, name.name(), underscores);
         request.insert_header(name.wire().clone(), value.clone())?;
     }
     Ok(())

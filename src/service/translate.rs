@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::pipeline::{BodySource, Client, Denial, Reason, RequestView};
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
+use http::{HeaderMap, HeaderValue, Response, Version};
 use pingora::http::RequestHeader;
 use pingora_core::protocols::http::ServerSession;
 use std::net::{IpAddr, Ipv4Addr};
@@ -72,7 +72,7 @@ pub(super) fn enter(session: &mut ServerSession, settings: &Settings, reading: R
         Peer::Untrusted
     };
     let protocol = header.headers.get(UPGRADE).cloned();
-    let upgrade = headers::clean(&mut Cleaned(header), trusted, settings.underscores);
+    let upgrade = headers::clean(header, trusted, settings.underscores);
     if header.headers.contains_key(EXPLAIN) {
         header.remove_header(&EXPLAIN);
     }
@@ -112,27 +112,8 @@ fn read(
 /// Gives a granted WebSocket handshake back what makes it one.
 pub(super) fn restore_upgrade(header: &mut RequestHeader, entry: &Entry) {
     if entry.upgrade == Upgrade::WebSocket {
-        let mut header = Cleaned(header);
         header.set(CONNECTION, HeaderValue::from_static("Upgrade"));
         header.set(UPGRADE, entry.protocol.clone().unwrap_or(WEBSOCKET));
-    }
-}
-
-/// Pingora keeps the spelling of names beside the map; both change through its own methods.
-pub(super) struct Cleaned<'a>(pub &'a mut RequestHeader);
-
-impl Fields for Cleaned<'_> {
-    fn map(&self) -> &HeaderMap {
-        &self.0.headers
-    }
-
-    fn remove(&mut self, name: &HeaderName) {
-        self.0.remove_header(name);
-    }
-
-    fn set(&mut self, name: HeaderName, value: HeaderValue) {
-        // INVARIANT: name and value are of the types that Pingora would convert to; nothing is left to fail.
-        let _ = self.0.insert_header(name, value);
     }
 }
 

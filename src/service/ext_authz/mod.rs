@@ -8,6 +8,7 @@ mod translate;
 
 use super::observe::{Observer, Verdict};
 use super::translate::Settings;
+use super::turn;
 use crate::engine::Engine;
 use crate::pipeline::{BodySource, Denial, RequestView};
 use crate::telemetry::spans::{self, RequestSpan};
@@ -15,9 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use grpc::Status;
-use pingora_core::apps::{
-    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
-};
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
@@ -108,19 +107,10 @@ impl HttpServerApp for ExtAuthz {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !matches!(session.read_request().await, Ok(true)) {
-            return None;
-        }
-        if *shutdown.borrow() {
-            session.set_keepalive(None);
-        }
+        turn::begin(&mut session, shutdown).await?;
         let answer = self.answer(&mut session).await;
-        if grpc::write(&mut session, answer).await.is_err() {
-            return None;
-        }
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok().flatten()?;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        grpc::write(&mut session, answer).await.ok()?;
+        turn::end(session).await
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
