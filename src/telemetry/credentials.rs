@@ -1,8 +1,8 @@
 //! Which headers carry credentials in this configuration.
 
 use arc_swap::ArcSwap;
-use http::HeaderName;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION, SET_COOKIE};
+use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -24,11 +24,15 @@ const ALWAYS: [HeaderName; 11] = [
 
 /// The names, which grow with what handlers are built from. Outlives snapshots; nothing is ever unlearnt.
 #[derive(Debug)]
-pub struct CredentialHeaders(ArcSwap<HashSet<HeaderName>>);
+pub struct CredentialHeaders(ArcSwap<Names>);
+
+/// A set of names. Each header of each request is looked for in it, and this map hashes names faster than a set of the standard library.
+pub(super) type Names = HeaderMap<()>;
 
 impl Default for CredentialHeaders {
     fn default() -> CredentialHeaders {
-        CredentialHeaders(ArcSwap::from_pointee(ALWAYS.into_iter().collect()))
+        let names = ALWAYS.into_iter().map(|name| (name, ()));
+        CredentialHeaders(ArcSwap::from_pointee(names.collect()))
     }
 }
 
@@ -47,14 +51,18 @@ impl CredentialHeaders {
     }
 
     fn add(&self, found: HashSet<HeaderName>) {
-        if found.is_subset(&self.0.load()) {
+        let known = self.0.load();
+        if found.iter().all(|name| known.contains_key(name)) {
             return;
         }
-        self.0
-            .rcu(|known| known.union(&found).cloned().collect::<HashSet<_>>());
+        self.0.rcu(|known| {
+            let mut names = Names::clone(known);
+            names.extend(found.iter().map(|name| (name.clone(), ())));
+            names
+        });
     }
 
-    pub fn names(&self) -> Arc<HashSet<HeaderName>> {
+    pub(super) fn names(&self) -> Arc<Names> {
         self.0.load_full()
     }
 }
@@ -92,7 +100,7 @@ mod tests {
         let knows = |name: &str| {
             credentials
                 .names()
-                .contains(&name.parse::<HeaderName>().unwrap())
+                .contains_key(name.parse::<HeaderName>().unwrap())
         };
         credentials.learn_names(&["X-Mine".to_owned(), "not a name".to_owned()]);
         assert!(knows("Authorization") && knows("x-mine"));

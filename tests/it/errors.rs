@@ -1,6 +1,6 @@
 //! Every cause of a refusal that rules alone can bring about, through every error handler, at both doors.
 
-use crate::support::{Answer, Doorward, Upstream, ask, plain_config, rule};
+use crate::support::{Answer, Doorward, Upstream, ask, closed, open, plain_config, rule};
 use serde_json::{Value, json};
 
 /// A request and what it must be told.
@@ -86,18 +86,8 @@ fn rules(upstream: &Upstream) -> Value {
         rule
     };
     json!([
-        rule(
-            "unauthorized",
-            &url("unauthorized"),
-            ["unauthorized", "allow", "noop"],
-            to
-        ),
-        rule(
-            "nobody",
-            &url("nobody-responsible"),
-            ["anonymous", "allow", "noop"],
-            to
-        ),
+        closed("unauthorized", &url("unauthorized"), to),
+        open("nobody", &url("nobody-responsible"), to),
         rule("forbidden", &url("forbidden"), ["noop", "deny", "noop"], to),
         granting("several-rules"),
         rule(

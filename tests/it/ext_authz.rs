@@ -1,6 +1,6 @@
 //! Envoy's gRPC ext_authz, asked by a real gRPC client.
 
-use crate::support::{Doorward, plain_config, rule};
+use crate::support::{Doorward, closed, open, plain_config, rule};
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
@@ -30,18 +30,8 @@ fn start() -> Asked {
     );
     named["mutators"][0]["config"] = json!({ "headers": { "X-User": "{{ print .Subject }}" } });
     let rules = json!([
-        rule(
-            "open",
-            "http://h.test/public<(/.*)?>",
-            ["anonymous", "allow", "noop"],
-            None
-        ),
-        rule(
-            "closed",
-            "http://h.test/admin<(/.*)?>",
-            ["unauthorized", "allow", "noop"],
-            None
-        ),
+        open("open", "http://h.test/public<(/.*)?>", None),
+        closed("closed", "http://h.test/admin<(/.*)?>", None),
         rule(
             "refused",
             "http://h.test/refused/<.*>",

@@ -1,21 +1,19 @@
 //! The main job, end to end: the examples of the reference's introduction, and how the frame behaves under odd clients.
 
-use crate::support::{Client, Doorward, Upstream, ask, get, plain_config, rule};
+use crate::support::{Client, Doorward, Upstream, ask, closed, get, open, plain_config, rule};
 use serde_json::json;
 use std::time::Duration;
 
 fn introduction(upstream: &Upstream) -> Doorward {
     let rules = json!([
-        rule(
+        open(
             "open",
             "http://door.test/my-service/<.*>",
-            ["anonymous", "allow", "noop"],
             Some(upstream.address)
         ),
-        rule(
+        closed(
             "closed",
             "http://door.test/closed/<.*>",
-            ["unauthorized", "allow", "noop"],
             Some(upstream.address)
         ),
         rule(
@@ -24,12 +22,7 @@ fn introduction(upstream: &Upstream) -> Doorward {
             ["anonymous", "deny", "noop"],
             Some(upstream.address)
         ),
-        rule(
-            "no-upstream",
-            "http://door.test/nowhere/<.*>",
-            ["anonymous", "allow", "noop"],
-            None
-        ),
+        open("no-upstream", "http://door.test/nowhere/<.*>", None),
     ]);
     Doorward::start(plain_config(), rules)
 }

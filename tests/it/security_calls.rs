@@ -2,7 +2,7 @@
 //! G10, G11, H06, H10).
 
 use crate::stub::{self, Call, Stub};
-use crate::support::{Client, Doorward, Upstream, ask, get, plain_config, rule};
+use crate::support::{Client, Doorward, Upstream, ask, closed, get, plain_config, rule};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -265,12 +265,7 @@ fn what_breaks_at_runtime_opens_no_door() {
     let store = Stub::start(|_| stub::json(200, &json!({ "subject": "cleo" })));
     let upstream = Upstream::start();
     let rules = json!([
-        rule(
-            "closed",
-            "http://h.test/admin/<.*>",
-            ["unauthorized", "allow", "noop"],
-            Some(upstream.address)
-        ),
+        closed("closed", "http://h.test/admin/<.*>", Some(upstream.address)),
         rule(
             "session",
             "http://h.test/session/<.*>",

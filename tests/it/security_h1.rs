@@ -3,25 +3,15 @@
 
 use crate::h2::{H2, Outcome};
 use crate::stub::{self, Stub};
-use crate::support::{Client, Doorward, Upstream, ask, get, plain_config, rule};
+use crate::support::{Client, Doorward, Upstream, ask, closed, get, open, plain_config, rule};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 fn rules(upstream: SocketAddr) -> Value {
     json!([
-        rule(
-            "open",
-            "http://h.test/public/<.*>",
-            ["anonymous", "allow", "noop"],
-            Some(upstream)
-        ),
-        rule(
-            "closed",
-            "http://h.test/admin/<.*>",
-            ["unauthorized", "allow", "noop"],
-            Some(upstream)
-        ),
+        open("open", "http://h.test/public/<.*>", Some(upstream)),
+        closed("closed", "http://h.test/admin/<.*>", Some(upstream)),
     ])
 }
 
@@ -431,10 +421,9 @@ fn a_granted_body_that_does_not_come_is_given_up() {
 fn a_pattern_that_backtracks_costs_only_its_own_request() {
     let upstream = Upstream::start();
     let mut all = rules(upstream.address);
-    all.as_array_mut().unwrap().push(rule(
+    all.as_array_mut().unwrap().push(open(
         "slow",
         "http://h.test/slow/<(?=(a+)+$)(a+)+b>",
-        ["anonymous", "allow", "noop"],
         Some(upstream.address),
     ));
     let doorward = Doorward::start(plain_config(), all);
@@ -537,12 +526,7 @@ fn the_log_holds_no_line_of_the_client_s_making() {
 #[test]
 fn a_prefix_is_not_cut_into_another_path() {
     let upstream = Upstream::start();
-    let mut api = rule(
-        "api",
-        "http://h.test/api<.*>",
-        ["anonymous", "allow", "noop"],
-        Some(upstream.address),
-    );
+    let mut api = open("api", "http://h.test/api<.*>", Some(upstream.address));
     api["upstream"]["strip_path"] = "/api".into();
     let doorward = Doorward::start(plain_config(), json!([api]));
     for target in [

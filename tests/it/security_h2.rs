@@ -5,7 +5,7 @@ use crate::h2::{
     self, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, H2, HEADERS, Outcome, PING,
     RST_STREAM, SETTINGS,
 };
-use crate::support::{Doorward, Upstream, get, plain_config, rule};
+use crate::support::{Doorward, Upstream, closed, get, open, plain_config};
 use serde_json::json;
 use std::net::SocketAddr;
 
@@ -20,24 +20,9 @@ struct Fixture {
 fn fixture() -> Fixture {
     let upstream = Upstream::start();
     let rules = json!([
-        rule(
-            "open",
-            "http://h.test/public/<.*>",
-            ["anonymous", "allow", "noop"],
-            Some(upstream.address)
-        ),
-        rule(
-            "closed",
-            "http://h.test/admin/<.*>",
-            ["unauthorized", "allow", "noop"],
-            Some(upstream.address)
-        ),
-        rule(
-            "tls-only",
-            "https://h.test/<.*>",
-            ["anonymous", "allow", "noop"],
-            Some(upstream.address)
-        ),
+        open("open", "http://h.test/public/<.*>", Some(upstream.address)),
+        closed("closed", "http://h.test/admin/<.*>", Some(upstream.address)),
+        open("tls-only", "https://h.test/<.*>", Some(upstream.address)),
     ]);
     Fixture {
         doorward: Doorward::start(plain_config(), rules),
@@ -460,18 +445,8 @@ fn a_path_that_came_with_its_query_is_matched_without_it() {
     let mut config = plain_config();
     config["serve"] = json!({ "ext_authz": { "host": "127.0.0.1", "port": port } });
     let rules = json!([
-        rule(
-            "open",
-            "http://h.test/public/<.*>",
-            ["anonymous", "allow", "noop"],
-            Some(upstream.address)
-        ),
-        rule(
-            "closed",
-            "http://h.test/admin/<.*>",
-            ["unauthorized", "allow", "noop"],
-            Some(upstream.address)
-        ),
+        open("open", "http://h.test/public/<.*>", Some(upstream.address)),
+        closed("closed", "http://h.test/admin/<.*>", Some(upstream.address)),
     ]);
     let _doorward = Doorward::start(config, rules);
     let mut h2 = H2::connect(SocketAddr::from(([127, 0, 0, 1], port)));

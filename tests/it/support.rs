@@ -152,6 +152,16 @@ pub fn rule(id: &str, url: &str, handlers: [&str; 3], upstream: Option<SocketAdd
     rule
 }
 
+/// A rule that lets everybody in.
+pub fn open(id: &str, url: &str, upstream: Option<SocketAddr>) -> Value {
+    rule(id, url, ["anonymous", "allow", "noop"], upstream)
+}
+
+/// A rule that lets nobody in: 401.
+pub fn closed(id: &str, url: &str, upstream: Option<SocketAddr>) -> Value {
+    rule(id, url, ["unauthorized", "allow", "noop"], upstream)
+}
+
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()

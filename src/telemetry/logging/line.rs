@@ -3,8 +3,8 @@
 //! Whatever a value holds, it stays one value on one line: control characters, line separators and characters that turn the direction of
 //! text are escaped, and what is not UTF-8 is replaced. Nothing that a client sends can end a line or begin a field.
 
+use super::clock::Moment;
 use crate::config::LogFormat;
-use jiff::Timestamp;
 use std::io::Write as _;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,7 +58,7 @@ impl<'a> Line<'a> {
         message: &str,
         host: &str,
     ) -> Line<'a> {
-        let now = Timestamp::now();
+        let now = Moment::now();
         let mut line = Line {
             format,
             out,
@@ -67,13 +67,17 @@ impl<'a> Line<'a> {
         };
         match format {
             LogFormat::Text => {
-                line.plain("time", &format_args!("{now:.9}"));
+                line.key("time");
+                now.write(line.out);
                 line.text("level", severity.word());
                 line.text("msg", message);
             }
             LogFormat::Json | LogFormat::JsonPretty => {
                 line.out.push(b'{');
-                line.quoted("time", &format_args!("{now:.9}"));
+                line.key("time");
+                line.out.push(b'"');
+                now.write(line.out);
+                line.out.push(b'"');
                 line.text("level", severity.word());
                 line.text("msg", message);
             }
@@ -83,7 +87,7 @@ impl<'a> Line<'a> {
                 json_text(line.out, host.as_bytes());
                 line.out.extend_from_slice(b",\"short_message\":");
                 json_text(line.out, message.as_bytes());
-                let seconds = now.as_millisecond() as f64 / 1000.0;
+                let seconds = now.seconds();
                 // Writing to a vector can't fail, here and below.
                 let _ = write!(
                     line.out,
@@ -134,13 +138,6 @@ impl<'a> Line<'a> {
         self.plain(name, &format_args!("{value}"));
     }
 
-    /// What is written by its own `Display`.
-    pub(super) fn shown(&mut self, name: &str, value: impl std::fmt::Display) {
-        let mut text = String::new();
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{value}"));
-        self.text(name, &text);
-    }
-
     /// GELF has no booleans.
     pub(super) fn flag(&mut self, name: &str, value: bool) {
         match self.format {
@@ -178,10 +175,15 @@ impl<'a> Line<'a> {
         let _ = self.out.write_fmt(*value);
     }
 
-    /// What is known to need no escapes.
-    fn quoted(&mut self, name: &str, value: &std::fmt::Arguments<'_>) {
+    /// What is known to need no escapes, such as an address.
+    pub(super) fn quoted(&mut self, name: &str, value: impl std::fmt::Display) {
         self.key(name);
-        let _ = write!(self.out, "\"{value}\"");
+        let _ = match self.format {
+            LogFormat::Text => write!(self.out, "{value}"),
+            LogFormat::Json | LogFormat::JsonPretty | LogFormat::Gelf => {
+                write!(self.out, "\"{value}\"")
+            }
+        };
     }
 
     fn key(&mut self, name: &str) {
@@ -249,8 +251,7 @@ fn bare_text(out: &mut Vec<u8>, value: &[u8]) {
 
 fn json_text(out: &mut Vec<u8>, value: &[u8]) {
     out.push(b'"');
-    let plain = |b: &u8| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\');
-    if value.iter().all(plain) {
+    if is_plain(value) {
         out.extend_from_slice(value);
     } else {
         for chunk in value.utf8_chunks() {
@@ -261,6 +262,14 @@ fn json_text(out: &mut Vec<u8>, value: &[u8]) {
         }
     }
     out.push(b'"');
+}
+
+/// Whether nothing needs an escape. Looks at many bytes at once: most of a line goes through here.
+fn is_plain(value: &[u8]) -> bool {
+    let plain = |b: u8| (0x20..0x7f).contains(&b) & (b != b'"') & (b != b'\\');
+    value
+        .chunks(32)
+        .all(|chunk| chunk.iter().fold(true, |so_far, &b| so_far & plain(b)))
 }
 
 fn json_char(out: &mut Vec<u8>, c: char) {

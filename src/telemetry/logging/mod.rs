@@ -1,6 +1,7 @@
 //! The log, on standard error: what the program does, and for each request an access line and a decision line.
 
 mod bridge;
+mod clock;
 mod line;
 mod redaction;
 mod requests;

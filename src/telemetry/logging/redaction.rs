@@ -1,9 +1,8 @@
 //! What the log must not show: everything that carries a credential in this configuration.
 
 use crate::config::{Log, SensitiveValues};
-use crate::telemetry::CredentialHeaders;
+use crate::telemetry::credentials::{CredentialHeaders, Names};
 use http::{HeaderName, HeaderValue};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Which headers are replaced by a text. Queries are left out as a whole.
@@ -48,11 +47,13 @@ impl Redaction {
 }
 
 /// The names that are covered; `None` where everything is shown.
-pub(super) struct Covered(Option<Arc<HashSet<HeaderName>>>);
+pub(super) struct Covered(Option<Arc<Names>>);
 
 impl Covered {
     pub(super) fn covers(&self, name: &HeaderName) -> bool {
-        self.0.as_ref().is_some_and(|names| names.contains(name))
+        self.0
+            .as_ref()
+            .is_some_and(|names| names.contains_key(name))
     }
 }
 

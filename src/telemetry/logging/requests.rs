@@ -70,7 +70,7 @@ impl Access<'_> {
     pub(super) fn write(&self, line: &mut Line<'_>, redaction: &Redaction) {
         line.open("http_request");
         if let Some(remote) = self.remote {
-            line.shown("remote", remote);
+            line.quoted("remote", remote);
         }
         line.text("method", self.method);
         line.bytes("host", self.host);
@@ -101,8 +101,8 @@ impl Decided<'_> {
     pub(super) fn write(&self, line: &mut Line<'_>, subject: ShownSubject, redaction: &Redaction) {
         line.text("door", self.door);
         line.text("http_method", self.method);
-        let (scheme, host, path) = (self.scheme, self.host, self.path);
-        line.shown("http_url", format_args!("{scheme}://{host}{path}"));
+        let url = [self.scheme, "://", self.host, self.path].concat();
+        line.text("http_url", &url);
         line.text("http_host", self.host);
         match self.request_headers.get(USER_AGENT) {
             Some(agent) => line.bytes("http_user_agent", agent.as_bytes()),
@@ -159,10 +159,12 @@ impl Denied<'_> {
 fn headers(line: &mut Line<'_>, headers: &HeaderMap, redaction: &Redaction) {
     let covered = redaction.headers();
     line.open("headers");
-    for name in headers.keys() {
-        let Some(value) = headers.get(name) else {
+    let mut last = None;
+    // The values of one name come together.
+    for (name, value) in headers {
+        if last.replace(name) == Some(name) {
             continue;
-        };
+        }
         if value.is_empty() {
             line.null(name.as_str());
         } else if covered.covers(name) {

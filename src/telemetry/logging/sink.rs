@@ -1,6 +1,6 @@
 //! Lines on their way out. Who logs never waits for who reads.
 //!
-//! A thread writes what has come together since it last wrote: a busy proxy makes a hundred writes a second, not one for each line.
+//! A thread writes what has come together since it last wrote: a busy proxy makes a few hundred writes a second, not one for each line.
 //! Where the reader stalls, lines are kept up to a limit, then dropped and counted.
 
 use crate::telemetry::metrics::Counter;
@@ -10,8 +10,10 @@ use std::time::Duration;
 
 /// What waits to be written, at most.
 const MOST_PENDING: usize = 8 << 20;
+/// Room that stays with the writer; a busy proxy fills it again at once.
+const KEPT: usize = 1 << 20;
 /// How long the writer lets lines come together.
-const LINGER: Duration = Duration::from_millis(5);
+const LINGER: Duration = Duration::from_millis(2);
 
 #[derive(Debug, Clone)]
 pub(super) struct Sink(Arc<Shared>);
@@ -108,7 +110,7 @@ impl Shared {
                 self.dropped.increment();
             }
             lines.clear();
-            lines.shrink_to(64 * 1024);
+            lines.shrink_to(KEPT);
             self.lock().writing = false;
             self.idle.notify_all();
         }
