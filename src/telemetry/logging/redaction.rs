@@ -51,9 +51,7 @@ pub(super) struct Covered(Option<Arc<Names>>);
 
 impl Covered {
     pub(super) fn covers(&self, name: &HeaderName) -> bool {
-        self.0
-            .as_ref()
-            .is_some_and(|names| names.contains_key(name))
+        self.0.as_ref().is_some_and(|names| names.contains(name))
     }
 }
 
