@@ -1,6 +1,7 @@
 //! `doorward demo`: proxy, API, an upstream that echoes, and ready-made rules, in one process on loopback.
 
 use crate::app::{self, StartError};
+use crate::config;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,58 +11,98 @@ use std::{fs, io, thread};
 const CONFIG: &str = include_str!("../conf/demo.yaml");
 const RULES: &str = include_str!("../rules/demo.yaml");
 
+/// What may be chosen from outside. The hosts may not: the demonstration stays on loopback.
+const CHOICES: [&str; 3] = [
+    "SERVE_PROXY_PORT",
+    "SERVE_API_PORT",
+    "SERVE_PROMETHEUS_PORT",
+];
+
+/// Where everything is.
+struct Places {
+    folder: PathBuf,
+    echo: SocketAddr,
+    proxy: u16,
+    api: u16,
+    metrics: u16,
+}
+
 /// Serves the demonstration until it is interrupted.
 pub fn serve() -> Result<(), StartError> {
     let echo = start_echo()
         .map_err(|error| StartError::Demo(format!("no upstream on loopback: {error}")))?;
-    let folder = write_files(echo).map_err(|error| {
-        StartError::Demo(format!("no folder for the demonstration's files: {error}"))
-    })?;
-    let config = folder.join("doorward.yaml");
+    let unusable =
+        |error| StartError::Demo(format!("no folder for the demonstration's files: {error}"));
+    let folder = make_folder().map_err(unusable)?;
+    let files = [folder.join("doorward.yaml")];
     let rules = format!("file://{}", folder.join("rules.yaml").display());
-    app::serve_with(
-        &[config],
-        [("ACCESS_RULES_REPOSITORIES".to_owned(), rules)],
-        move || greet(&folder, echo),
-    )
+    let chosen = app::environment()
+        .into_iter()
+        .filter(|(name, _)| CHOICES.contains(&name.as_str()));
+    let env: Vec<(String, String)> = chosen
+        .chain([("ACCESS_RULES_REPOSITORIES".to_owned(), rules)])
+        .collect();
+    let serve = config::load(&files, env.clone())?.config.serve;
+    let places = Places {
+        folder,
+        echo,
+        proxy: serve.proxy.address.port,
+        api: serve.api.listener.address.port,
+        metrics: serve.metrics.address.port,
+    };
+    places.write_rules().map_err(unusable)?;
+    app::serve_with(&files, env, move || places.greet())
 }
 
-fn write_files(echo: SocketAddr) -> io::Result<PathBuf> {
+fn make_folder() -> io::Result<PathBuf> {
     let folder = std::env::temp_dir().join(format!("doorward-demo-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("doorward.yaml"), CONFIG)?;
-    fs::write(
-        folder.join("rules.yaml"),
-        RULES.replace("${ECHO}", &echo.to_string()),
-    )?;
     Ok(folder)
 }
 
-fn greet(folder: &std::path::Path, echo: SocketAddr) {
-    let folder = folder.display();
-    println!(
-        "\
+impl Places {
+    fn write_rules(&self) -> io::Result<()> {
+        let rules = RULES
+            .replace("${ECHO}", &self.echo.to_string())
+            .replace("${PROXY}", &self.proxy.to_string())
+            .replace("${API}", &self.api.to_string());
+        fs::write(self.folder.join("rules.yaml"), rules)
+    }
+
+    fn greet(&self) {
+        let Places {
+            folder,
+            echo,
+            proxy,
+            api,
+            metrics,
+        } = self;
+        let folder = folder.display();
+        println!(
+            "\
 Doorward is running. In another terminal, try:
 
-  curl -i http://127.0.0.1:4455/hello/world
+  curl -i http://127.0.0.1:{proxy}/hello/world
       200, from the echoing upstream, which was told `X-User: guest` by a mutator
-  curl -i -H 'X-User: admin' http://127.0.0.1:4455/hello/world
+  curl -i -H 'X-User: admin' http://127.0.0.1:{proxy}/hello/world
       200, and still `X-User: guest`: a client can't bring a header that a mutator sets
-  curl -i http://127.0.0.1:4455/closed/door
+  curl -i http://127.0.0.1:{proxy}/closed/door
       401: nobody is let in there
-  curl -i http://127.0.0.1:4455/members/only
+  curl -i http://127.0.0.1:{proxy}/members/only
       403: known, but not allowed
-  curl -i http://127.0.0.1:4455/elsewhere
+  curl -i http://127.0.0.1:{proxy}/elsewhere
       404: no rule
-  curl -i http://127.0.0.1:4456/decisions/hello/world
+  curl -i http://127.0.0.1:{api}/decisions/hello/world
       200 with `X-User: guest` and no body: the answer that another gateway asks for
 
-  proxy           http://127.0.0.1:4455     configuration  {folder}/doorward.yaml
-  decision API    http://127.0.0.1:4456     rules          {folder}/rules.yaml
-  metrics         http://127.0.0.1:9000     upstream       http://{echo}
+  proxy           http://127.0.0.1:{proxy}     configuration  {folder}/doorward.yaml
+  decision API    http://127.0.0.1:{api}     rules          {folder}/rules.yaml
+  metrics         http://127.0.0.1:{metrics}     upstream       http://{echo}
 
-Change the rules and ask again. Ctrl-C ends it. Next: README.md, conf/doorward.yaml, rules/."
-    );
+Change the rules and ask again. Ctrl-C ends it. Next: README.md, the tutorial in docs/src/tutorial.md, conf/doorward.yaml."
+        );
+    }
 }
 
 /// An HTTP/1.1 server that answers with what it was asked.

@@ -37,7 +37,7 @@ use tokio::sync::broadcast::error::RecvError;
 /// A listener can't be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("{key}: can't listen on {address}: {error}")]
+    #[error("{key}: can't listen on {address}: {error}{}", advice(key, error))]
     Bind {
         key: &'static str,
         address: String,
@@ -45,6 +45,25 @@ pub enum ListenError {
     },
     #[error(transparent)]
     Tls(#[from] TlsError),
+}
+
+/// What to do about it, where that is known.
+fn advice(key: &str, error: &io::Error) -> String {
+    let variable = key.to_uppercase().replace('.', "_");
+    match error.kind() {
+        io::ErrorKind::AddrInUse => format!(
+            "; stop what listens there already, or choose another port: `{key}.port`, or {variable}_PORT in the environment"
+        ),
+        io::ErrorKind::PermissionDenied => format!(
+            "; ports below 1024 need the capability CAP_NET_BIND_SERVICE, or choose another: `{key}.port`, or {variable}_PORT in the environment"
+        ),
+        io::ErrorKind::AddrNotAvailable => {
+            format!(
+                "; that is no address of this machine: `{key}.host`, or {variable}_HOST in the environment"
+            )
+        }
+        _ => String::new(),
+    }
 }
 
 /// Serves until the process is told to stop, and returns when the last request is done or its time is over.
