@@ -157,6 +157,8 @@ pub struct Inspected {
     /// Of sources and rules; the configuration itself is good.
     pub problems: Problems,
     pub warnings: Problems,
+    /// What would be served.
+    pub snapshot: Snapshot,
 }
 
 impl Inspected {
@@ -176,46 +178,64 @@ fn rule_path(index: usize, id: &str) -> String {
 
 /// Reads configuration and rules and builds everything, with every problem noted. `Err` where the configuration itself is wrong.
 pub fn inspect(files: &[PathBuf]) -> Result<Inspected, Problems> {
-    let loaded = config::load(files, environment())?;
-    let config = loaded.config;
+    inspect_with(files, environment(), |settings| {
+        Clients::new(settings, None)
+    })
+}
+
+/// The same under another environment, and with clients of the caller's making.
+pub fn inspect_with(
+    files: &[PathBuf],
+    env: impl IntoIterator<Item = (String, String)>,
+    clients: impl FnOnce(clients::Settings) -> Result<Clients, clients::SetupError>,
+) -> Result<Inspected, Problems> {
+    let config::Loaded { config, warnings } = config::load(files, env)?;
+    let outcome =
+        reload::read_once(&config).map_err(|error| problem(String::new(), error.to_string()))?;
+    let (mut rules, mut problems) = (Vec::new(), Problems::default());
+    for (index, read) in outcome.into_iter().enumerate() {
+        match read {
+            Ok(read) => rules.extend(read),
+            Err(message) => {
+                let path = format!("access_rules.repositories.{index}");
+                problems.push(problem(path, message));
+            }
+        }
+    }
+    let settings = clients::Settings::of(&config.http, &config.cache);
+    let clients = clients(settings).map_err(|error| problem(String::new(), error.to_string()))?;
+    let compiled = compile::compile(&config, &rules, &Arc::new(clients), 1);
+    for found in compiled.problems {
+        problems.push(problem(rule_path(found.index, &found.id), found.message));
+    }
     let mut inspected = Inspected {
-        rules: Vec::new(),
-        problems: Problems::default(),
-        warnings: loaded.warnings,
         config,
+        rules,
+        problems,
+        warnings,
+        snapshot: compiled.snapshot,
     };
-    let problem = |path: String, message: String| Problem {
+    inspected.warn_of_unknown_keys();
+    Ok(inspected)
+}
+
+impl Inspected {
+    fn warn_of_unknown_keys(&mut self) {
+        for (index, rule) in self.rules.iter().enumerate() {
+            for key in &rule.unknown {
+                let path = rule_path(index, &rule.id);
+                self.warnings
+                    .push(problem(path, format!("unknown key {key}")));
+            }
+        }
+    }
+}
+
+fn problem(path: String, message: String) -> Problem {
+    Problem {
         place: Place::Unknown,
         path,
         message,
         hint: None,
-    };
-    let outcome = reload::read_once(&inspected.config)
-        .map_err(|error| problem(String::new(), error.to_string()))?;
-    for (index, read) in outcome.into_iter().enumerate() {
-        match read {
-            Ok(rules) => inspected.rules.extend(rules),
-            Err(message) => {
-                let path = format!("access_rules.repositories.{index}");
-                inspected.problems.push(problem(path, message));
-            }
-        }
     }
-    let settings = clients::Settings::of(&inspected.config.http, &inspected.config.cache);
-    let clients =
-        Clients::new(settings, None).map_err(|error| problem(String::new(), error.to_string()))?;
-    let compiled = compile::compile(&inspected.config, &inspected.rules, &Arc::new(clients), 1);
-    for found in compiled.problems {
-        let path = rule_path(found.index, &found.id);
-        inspected.problems.push(problem(path, found.message));
-    }
-    for (index, rule) in inspected.rules.iter().enumerate() {
-        for key in &rule.unknown {
-            let path = rule_path(index, &rule.id);
-            inspected
-                .warnings
-                .push(problem(path, format!("unknown key {key}")));
-        }
-    }
-    Ok(inspected)
 }

@@ -10,6 +10,8 @@ use std::{fs, io, thread};
 
 const CONFIG: &str = include_str!("../conf/demo.yaml");
 const RULES: &str = include_str!("../rules/demo.yaml");
+/// What stands before each port in them.
+const HOST: &str = "127.0.0.1:";
 
 /// What may be chosen from outside. The hosts may not: the demonstration stays on loopback.
 const CHOICES: [&str; 3] = [
@@ -63,11 +65,25 @@ fn make_folder() -> io::Result<PathBuf> {
 
 impl Places {
     fn write_rules(&self) -> io::Result<()> {
-        let rules = RULES
-            .replace("${ECHO}", &self.echo.to_string())
-            .replace("${PROXY}", &self.proxy.to_string())
-            .replace("${API}", &self.api.to_string());
-        fs::write(self.folder.join("rules.yaml"), rules)
+        fs::write(self.folder.join("rules.yaml"), self.rules())
+    }
+
+    /// The rules as they are shipped, with the ports that are in use in place of the usual ones.
+    fn rules(&self) -> String {
+        let mut parts = RULES.split(HOST);
+        let mut rules = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.bytes().take_while(u8::is_ascii_digit).count();
+            let (usual, rest) = part.split_at_checked(end).unwrap_or((part, ""));
+            let port = match usual {
+                "4455" => self.proxy.to_string(),
+                "4456" => self.api.to_string(),
+                "8080" => self.echo.port().to_string(),
+                other => other.to_owned(),
+            };
+            rules.extend([HOST, &port, rest]);
+        }
+        rules
     }
 
     fn greet(&self) {

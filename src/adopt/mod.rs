@@ -1,4 +1,5 @@
 //! Tools that bring users over: replay requests against two decision APIs, and requests with expected decisions.
 
 pub mod diff;
+pub mod fixtures;
 pub mod requests;

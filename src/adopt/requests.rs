@@ -149,16 +149,7 @@ fn har(document: &Value) -> Vec<Result<Recorded, Unreadable>> {
 }
 
 fn recorded(method: String, url: &str, headers: Vec<(String, String)>) -> Result<Recorded, String> {
-    let (scheme, rest) = url
-        .split_once("://")
-        .ok_or_else(|| format!("`{url}` is no absolute url"))?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
-    let target = if target.starts_with('/') {
-        target.to_owned()
-    } else {
-        format!("/{target}")
-    };
+    let (scheme, host, target) = split(url).ok_or_else(|| format!("`{url}` is no absolute url"))?;
     let target = target.split('#').next().unwrap_or_default().to_owned();
     Ok(Recorded {
         method,
@@ -167,6 +158,19 @@ fn recorded(method: String, url: &str, headers: Vec<(String, String)>) -> Result
         target,
         headers,
     })
+}
+
+/// Scheme, host and request target of an absolute URL, as they are written.
+pub fn split(url: &str) -> Option<(&str, &str, String)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, target) = rest.split_at_checked(end)?;
+    let target = if target.starts_with('/') {
+        target.to_owned()
+    } else {
+        format!("/{target}")
+    };
+    Some((scheme, host, target))
 }
 
 /// The common and combined formats: the first quoted part is `METHOD TARGET VERSION`.

@@ -2,13 +2,12 @@
 
 use super::{Format, UNUSABLE, complain, print};
 use crate::app::{self, Inspected};
-use crate::canonical::{
-    Described, EncodedSlashes, PathPolicy, Scheme, TrailingSlash, for_description,
-};
+use crate::canonical::{Described, Scheme, for_description};
 use crate::config::{Config, MatchingStrategy, Problem, Problems};
 use crate::engine;
 use crate::matcher::{Entry, Matcher, Outcome, Protocol, Strategy, overlap};
 use crate::rules::raw::{Match, Rule};
+use crate::service::reading;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -80,7 +79,10 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
         ));
         return ExitCode::from(UNUSABLE);
     };
-    let request = match for_description(&described, &policy(&inspected.config)) {
+    let request = match for_description(
+        &described,
+        &reading::paths(&inspected.config, &inspected.config.serve.proxy),
+    ) {
         Ok(request) => request,
         Err(rejection) => {
             print(&format!("refused with 400 before any rule: {rejection}\n"));
@@ -146,20 +148,6 @@ fn describe<'a>(method: &'a str, url: &'a str) -> Option<Described<'a>> {
         host: host.as_bytes(),
         target: target.as_bytes(),
     })
-}
-
-fn policy(config: &Config) -> PathPolicy {
-    PathPolicy {
-        max_target_bytes: config.serve.proxy.limits.target_bytes,
-        trailing_slash: match config.access_rules.trailing_slash {
-            crate::config::TrailingSlash::Keep => TrailingSlash::Keep,
-            crate::config::TrailingSlash::Strip => TrailingSlash::Strip,
-        },
-        encoded_slashes: match config.access_rules.encoded_slashes {
-            crate::config::EncodedSlashes::Keep => EncodedSlashes::Keep,
-            crate::config::EncodedSlashes::Reject => EncodedSlashes::Reject,
-        },
-    }
 }
 
 fn strategy(config: &Config) -> Strategy {

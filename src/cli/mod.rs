@@ -4,6 +4,7 @@ mod client;
 mod diff;
 mod inspect;
 mod keys;
+mod test;
 
 use crate::app::{self, StartError};
 use crate::config::schema;
@@ -76,6 +77,10 @@ enum Command {
     ///
     /// Works against a running Oathkeeper as the old side. Exits with 1 where there are differences.
     Diff(diff::Arguments),
+    /// Try requests against the rules, in process, and say where the decision is not the expected one.
+    ///
+    /// Opens no port and calls no server. Says which rules no request comes to.
+    Test(test::Arguments),
     /// Print the JSON schema of the configuration, or the reference page of its keys.
     Schema {
         #[arg(long, value_enum, default_value_t = SchemaForm::Json)]
@@ -252,6 +257,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Some(Command::Explain { method, url }) => inspect::explain(&files, &method, &url),
         Some(Command::Lint) => inspect::lint(&files),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
+        Some(Command::Test(arguments)) => test::run(&files, &arguments),
         Some(Command::Schema { form }) => {
             print(&match form {
                 SchemaForm::Json => format!("{:#}\n", schema::json_schema()),

@@ -20,7 +20,7 @@ pub use retry::{Repeat, Retry};
 use crate::config;
 use crate::telemetry::{CredentialHeaders, Metrics};
 use cache::{Cache, Counters, Flights, Key, KeyBuilder, Store};
-use http::{Answer, Call, CallError, Http, Propagate};
+use http::{Answer, Call, CallError, Http, Propagate, StandIn};
 use jwks::KeySets;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,12 +93,28 @@ pub struct Clients {
 impl Clients {
     /// `Err` where a certificate file or the caches' backend can't be used. Nothing is connected to yet.
     pub fn new(settings: Settings, propagate: Option<Propagate>) -> Result<Clients, SetupError> {
-        let http = Arc::new(Http::new(settings.http, propagate)?);
         let store = match &settings.shared_cache {
             None => Store::new(settings.cache_bytes),
             Some(url) => Store::shared(settings.cache_bytes, url.reveal())?,
         };
-        Ok(Clients {
+        Ok(Clients::made_of(
+            Http::new(settings.http, propagate)?,
+            store,
+        ))
+    }
+
+    /// Clients that reach nobody: calls are answered by `stand_in`, and caches are their own.
+    pub fn without_network(
+        settings: Settings,
+        stand_in: Arc<dyn StandIn>,
+    ) -> Result<Clients, SetupError> {
+        let http = Http::new(settings.http, None)?.answered_by(stand_in);
+        Ok(Clients::made_of(http, Store::new(settings.cache_bytes)))
+    }
+
+    fn made_of(http: Http, store: Store) -> Clients {
+        let http = Arc::new(http);
+        Clients {
             key_sets: KeySets::new(http.clone()),
             http,
             upstreams: Default::default(),
@@ -107,7 +123,7 @@ impl Clients {
             store,
             counters: Mutex::default(),
             questions: Flights::default(),
-        })
+        }
     }
 
     /// The same, telling metrics and logs of the process what they need to know.

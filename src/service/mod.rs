@@ -18,6 +18,7 @@ mod head;
 mod metrics;
 mod observe;
 mod proxy;
+pub mod reading;
 mod refusal;
 mod reply;
 mod rewind;

@@ -9,12 +9,12 @@ use super::head::HeadLimits;
 use super::metrics::MetricsPage;
 use super::observe::{Connections, Entrance, Observer};
 use super::proxy::Proxy;
+use super::reading;
 use super::refusal::Refused;
 use super::tls::{self, NoHandshake, Tls, TlsError};
 use super::translate::Settings;
 use super::upstream::{Checks, PeerSettings, Peers, tcp_keepalive};
-use crate::canonical::headers::UnderscoreHeaders;
-use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
+use crate::canonical::Forwarded;
 use crate::config::{self, Config, ExtAuthzListener, Listener};
 use crate::engine::Engine;
 use crate::telemetry::Telemetry;
@@ -157,11 +157,7 @@ fn proxy_service(
     open: &Open,
 ) -> Result<Service<Door<pingora_proxy::HttpProxy<Proxy>, Watch>>, ListenError> {
     let listener = &config.serve.proxy;
-    let forwarded = match listener.trust_forwarded_headers {
-        config::TrustForwarded::Never => Forwarded::Ignored,
-        config::TrustForwarded::FromTrustedProxies => Forwarded::Honoured,
-    };
-    let settings = settings(config, listener, forwarded);
+    let settings = settings(config, listener, reading::forwarded(listener));
     let observer = Observer::new(&open.telemetry, Entrance::Proxy);
     let mut app = http_proxy(conf, Proxy::new(engine, settings, peers, observer));
     let mut options = HttpServerOptions::default();
@@ -249,35 +245,14 @@ fn metrics_service(
 
 fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<Settings> {
     Arc::new(Settings {
-        trust: Trust {
-            proxies: listener.trusted_proxies.clone(),
-            forwarded,
-        },
-        paths: paths(config, listener),
-        underscores: match config.access_rules.underscore_headers {
-            config::UnderscoreHeaders::DropAliases => UnderscoreHeaders::DropAliases,
-            config::UnderscoreHeaders::Drop => UnderscoreHeaders::Drop,
-            config::UnderscoreHeaders::Keep => UnderscoreHeaders::Keep,
-        },
+        trust: reading::trust(listener, forwarded),
+        paths: reading::paths(config, listener),
+        underscores: reading::underscores(config),
         body_for_decision: listener.limits.body_for_decision,
         echo: config.decisions.echo_headers,
         explain: listener.explain,
         cors: listener.cors.as_ref().map(cors),
     })
-}
-
-fn paths(config: &Config, listener: &Listener) -> PathPolicy {
-    PathPolicy {
-        trailing_slash: match config.access_rules.trailing_slash {
-            config::TrailingSlash::Keep => TrailingSlash::Keep,
-            config::TrailingSlash::Strip => TrailingSlash::Strip,
-        },
-        encoded_slashes: match config.access_rules.encoded_slashes {
-            config::EncodedSlashes::Keep => EncodedSlashes::Keep,
-            config::EncodedSlashes::Reject => EncodedSlashes::Reject,
-        },
-        max_target_bytes: listener.limits.target_bytes,
-    }
 }
 
 fn cors(config: &config::Cors) -> Cors {

@@ -149,6 +149,12 @@ impl fmt::Debug for Answer {
 /// Adds the headers of the current trace to a call.
 pub type Propagate = Arc<dyn Fn(&mut HeaderMap) + Send + Sync>;
 
+/// Answers calls in place of all servers, so that decisions can be tried without a network.
+pub trait StandIn: fmt::Debug + Send + Sync {
+    /// What the server would say. Nothing is sent, whatever comes back.
+    fn answer(&self, call: &Call) -> Result<Answer, CallError>;
+}
+
 /// What happened so far, for metrics.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -167,6 +173,8 @@ pub struct Http {
     pools: RwLock<Vec<(Duration, Pool)>>,
     destinations: RwLock<HashMap<String, Arc<Destination>>>,
     propagate: Option<Propagate>,
+    /// Absent where calls go out, as they do while serving.
+    stand_in: Option<Arc<dyn StandIn>>,
     pub counters: Counters,
 }
 
@@ -190,8 +198,17 @@ impl Http {
             pools: RwLock::new(vec![(connect, first)]),
             destinations: RwLock::default(),
             propagate,
+            stand_in: None,
             counters: Counters::default(),
         })
+    }
+
+    /// The same with somebody who answers in place of all servers.
+    pub fn answered_by(self, stand_in: Arc<dyn StandIn>) -> Http {
+        Http {
+            stand_in: Some(stand_in),
+            ..self
+        }
     }
 
     /// Makes the call, again and again where its policy says so. `Ok` is the last answer, whatever its status.
@@ -202,6 +219,9 @@ impl Http {
         }
         if let Some(propagate) = &self.propagate {
             propagate(&mut call.headers);
+        }
+        if let Some(stand_in) = &self.stand_in {
+            return stand_in.answer(&call);
         }
         let to = origin(&call.url);
         let destination = self.destination(&to);

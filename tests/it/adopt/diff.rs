@@ -1,4 +1,4 @@
-//! Bringing users over: what `doorward diff` finds between two running decision APIs.
+//! What `doorward diff` finds between two running decision APIs.
 
 use crate::support::{Doorward, plain_config, rule};
 use serde_json::json;
