@@ -9,7 +9,7 @@ use crate::rules::compile;
 use crate::rules::raw::Rule;
 use crate::rules::status::Board;
 use crate::rules::watch::{Looks, look};
-use crate::service::{self, ListenError, Shown};
+use crate::service::{self, ListenError, Listeners, Shown};
 use crate::snapshot::{Live, Snapshot};
 use crate::telemetry::spans::{self, Tracer};
 use crate::telemetry::{Logs, Metrics, Telemetry};
@@ -37,8 +37,8 @@ pub enum StartError {
 }
 
 /// Loads configuration and rules and serves until the process is told to stop.
-pub fn serve(files: &[PathBuf]) -> Result<(), StartError> {
-    serve_with(files, environment(), || {})
+pub fn serve(files: &[PathBuf], listeners: Listeners) -> Result<(), StartError> {
+    serve_with(files, environment(), listeners, || {})
 }
 
 /// The environment, as far as it is text.
@@ -52,6 +52,7 @@ pub fn environment() -> Vec<(String, String)> {
 pub fn serve_with(
     files: &[PathBuf],
     env: impl IntoIterator<Item = (String, String)>,
+    listeners: Listeners,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
     let env: Vec<(String, String)> = env.into_iter().collect();
@@ -59,17 +60,24 @@ pub fn serve_with(
     let loaded = config::load(files, env.iter().cloned())?;
     let telemetry = telemetry(&loaded.config)?;
     reload::warn(&loaded.warnings);
-    let outcome = serve_rules(files, seen, env, loaded.config, &telemetry, on_running);
+    let origin = Origin { files, seen, env };
+    let outcome = serve_rules(origin, loaded.config, &telemetry, listeners, on_running);
     telemetry.end();
     outcome
 }
 
-fn serve_rules(
-    files: &[PathBuf],
+/// Where the configuration came from, for the next time.
+struct Origin<'a> {
+    files: &'a [PathBuf],
     seen: Looks,
     env: Vec<(String, String)>,
+}
+
+fn serve_rules(
+    origin: Origin<'_>,
     config: Config,
     telemetry: &Telemetry,
+    listeners: Listeners,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), StartError> {
     let settings = clients::Settings::of(&config.http, &config.cache);
@@ -92,16 +100,17 @@ fn serve_rules(
         }
     });
     reload::start(reload::Setup {
-        files: files.to_vec(),
-        seen,
-        env,
+        files: origin.files.to_vec(),
+        seen: origin.seen,
+        env: origin.env,
         config: config.clone(),
         clients,
         live: live.clone(),
         board,
         on_configuration: Box::new(move |config| current.store(Arc::new(config.clone()))),
     })?;
-    service::serve(&config, Engine::new(live), shown, telemetry, on_running)?;
+    let engine = Engine::new(live);
+    service::serve(&config, engine, shown, telemetry, listeners, on_running)?;
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::app::{self, StartError};
 use crate::config;
+use crate::service::Listeners;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -53,7 +54,7 @@ pub fn serve() -> Result<(), StartError> {
         metrics: serve.metrics.address.port,
     };
     places.write_rules().map_err(unusable)?;
-    app::serve_with(&files, env, move || places.greet())
+    app::serve_with(&files, env, Listeners::Open, move || places.greet())
 }
 
 fn make_folder() -> io::Result<PathBuf> {

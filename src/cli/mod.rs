@@ -9,6 +9,7 @@ mod test;
 use crate::app::{self, StartError};
 use crate::config::schema;
 use crate::demo;
+use crate::service::Listeners;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -42,7 +43,16 @@ enum Command {
     /// Serve a demonstration on loopback: proxy, API, an upstream that echoes and ready-made rules.
     Demo,
     /// Serve the proxy, the decision API and the metrics.
+    ///
+    /// SIGTERM ends it when the requests in flight are done, SIGHUP reads configuration and rules again, SIGQUIT hands the listeners to a
+    /// process that was started with --upgrade.
     Serve {
+        /// Take the listeners over from a running process, without a request being lost.
+        ///
+        /// Start this process with the same `serve.upgrade_sock`, send SIGQUIT to the old one: it hands over as soon as this one has its
+        /// rules, and ends when its own requests are done. Where this one can't start, the old one goes on serving. Linux only.
+        #[arg(short, long)]
+        upgrade: bool,
         /// Accepted and ignored, as in `serve proxy`.
         #[arg(hide = true)]
         words: Vec<String>,
@@ -249,9 +259,16 @@ fn dispatch(arguments: Arguments) -> ExitCode {
     match arguments.command {
         None => help(&[]),
         Some(Command::Demo) => started(demo::serve()),
-        Some(Command::Serve { .. }) => {
+        Some(Command::Serve { upgrade, .. }) => {
             print(&format!("Doorward {}\n", env!("CARGO_PKG_VERSION")));
-            started(app::serve(&files))
+            started(app::serve(
+                &files,
+                if upgrade {
+                    Listeners::TakeOver
+                } else {
+                    Listeners::Open
+                },
+            ))
         }
         Some(Command::Validate { format }) => inspect::validate(&files, format),
         Some(Command::Explain { method, url }) => inspect::explain(&files, &method, &url),

@@ -10,14 +10,56 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Deserialize)]
+#[serde(from = "ServeKeys")]
 pub struct Serve {
     pub proxy: Listener,
     pub api: ApiListener,
-    #[serde(rename = "prometheus")]
     pub metrics: MetricsListener,
     /// `None` where no port is set: the gRPC ext_authz listener is off.
-    #[serde(default, deserialize_with = "ext_authz")]
     pub ext_authz: Option<ExtAuthzListener>,
+    /// Absolute; where an old process hands its listeners to a new one.
+    pub upgrade_sock: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct ServeKeys {
+    proxy: Listener,
+    api: ApiListener,
+    prometheus: MetricsListener,
+    #[serde(default, deserialize_with = "ext_authz")]
+    ext_authz: Option<ExtAuthzListener>,
+    #[serde(default)]
+    upgrade_sock: PathBuf,
+}
+
+impl From<ServeKeys> for Serve {
+    fn from(keys: ServeKeys) -> Serve {
+        let socket = if keys.upgrade_sock.as_os_str().is_empty() {
+            runtime_folder().join(format!("upgrade-{}.sock", keys.proxy.address.port))
+        } else {
+            keys.upgrade_sock
+        };
+        Serve {
+            proxy: keys.proxy,
+            api: keys.api,
+            metrics: keys.prometheus,
+            ext_authz: keys.ext_authz,
+            // INVARIANT: only an empty path or a working folder that is gone fails here.
+            upgrade_sock: std::path::absolute(&socket).unwrap_or(socket),
+        }
+    }
+}
+
+/// systemd's, the user's or the system's; the first of several.
+fn runtime_folder() -> PathBuf {
+    let folder = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folders) = folder("RUNTIME_DIRECTORY") {
+        return std::env::split_paths(&folders).next().unwrap_or_default();
+    }
+    match folder("XDG_RUNTIME_DIR") {
+        Some(folder) => PathBuf::from(folder).join("doorward"),
+        None => PathBuf::from("/run/doorward"),
+    }
 }
 
 /// Host and port as they were written. An empty host means all interfaces; IPv6 literals come in brackets.

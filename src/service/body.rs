@@ -1,20 +1,24 @@
 //! A request's body for the handler that wants it, kept for the upstream.
 
+use super::translate::Settings;
 use crate::pipeline::{BodySource, Denial, Reason};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::{BError, Error, ErrorType};
+use std::time::Duration;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
-/// What Pingora keeps for a second try. Beyond it nothing read in advance reaches the upstream by itself. A body of HTTP/1 can be
-/// rewound then; one of HTTP/2 whose length was not announced ends here.
+/// What Pingora keeps for a second try. Beyond it nothing read in advance reaches the upstream by itself: a body whose length was not
+/// announced is rewound then.
 const RETRY_BUFFER: usize = 64 * 1024;
 
 /// Reads a session's body once, on demand, within a limit.
 pub(super) struct SessionBody<'a> {
     limit: usize,
-    purpose: Purpose,
+    idle: Duration,
     announced: bool,
     state: Mutex<State<'a>>,
 }
@@ -24,15 +28,8 @@ pub(super) struct SessionBody<'a> {
 pub(super) enum Kept {
     /// In place of the end of it that Pingora's retry buffer holds.
     InBuffer(Bytes),
-    /// From the connection, which takes it back.
+    /// From the connection or the stream, which takes it back.
     ToRewind(Bytes),
-}
-
-/// What happens to a body after the decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Forward,
-    DecideOnly,
 }
 
 enum State<'a> {
@@ -42,14 +39,10 @@ enum State<'a> {
 }
 
 impl<'a> SessionBody<'a> {
-    pub(super) fn new(
-        session: &'a mut ServerSession,
-        limit: usize,
-        purpose: Purpose,
-    ) -> SessionBody<'a> {
+    pub(super) fn new(session: &'a mut ServerSession, settings: &Settings) -> SessionBody<'a> {
         SessionBody {
-            limit,
-            purpose,
+            limit: settings.body_for_decision,
+            idle: settings.body_idle,
             announced: announced_length(session).is_some(),
             state: Mutex::new(State::Unread(session)),
         }
@@ -72,7 +65,7 @@ impl BodySource for SessionBody<'_> {
     async fn read(&self) -> Result<Bytes, Denial> {
         let mut state = self.state.lock().await;
         if let State::Unread(session) = &mut *state {
-            *state = match read_whole(session, self.limit, self.purpose).await {
+            *state = match read_whole(session, self.limit, self.idle).await {
                 Ok(body) => State::Read(body),
                 Err(denial) => State::Broken(denial),
             };
@@ -85,21 +78,19 @@ impl BodySource for SessionBody<'_> {
     }
 }
 
-async fn read_whole(
+pub(super) async fn read_whole(
     session: &mut ServerSession,
     limit: usize,
-    purpose: Purpose,
+    idle: Duration,
 ) -> Result<Bytes, Denial> {
     let broken = |_| Denial::new(Reason::BadRequest).because("the request body broke off");
     if session.is_body_done() {
         return Ok(Bytes::new());
     }
     let announced = announced_length(session);
-    let limit = match announced {
-        Some(length) if length > limit => return Err(Denial::new(Reason::BodyTooLarge)),
-        None if purpose == Purpose::Forward && session.is_http2() => limit.min(RETRY_BUFFER),
-        Some(_) | None => limit,
-    };
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Denial::new(Reason::BodyTooLarge));
+    }
     if session
         .req_header()
         .headers
@@ -117,13 +108,24 @@ async fn read_whole(
         if announced.is_none_or(|length| length - body.len().min(length) <= RETRY_BUFFER) {
             session.enable_retry_buffering();
         }
-        match session.read_request_body().await.map_err(broken)? {
+        match read_part(session, idle).await.map_err(broken)? {
             Some(part) if body.len() + part.len() > limit => {
                 return Err(Denial::new(Reason::BodyTooLarge));
             }
             Some(part) => body.extend_from_slice(&part),
             None => return Ok(body.freeze()),
         }
+    }
+}
+
+/// The next piece of the body; an error where none comes in time. Pingora knows such a limit for HTTP/1 only.
+pub(super) async fn read_part(
+    session: &mut ServerSession,
+    idle: Duration,
+) -> Result<Option<Bytes>, BError> {
+    match timeout(idle, session.read_request_body()).await {
+        Ok(read) => read,
+        Err(_) => Err(Error::explain(ErrorType::ReadTimedout, "the request body").into_down()),
     }
 }
 

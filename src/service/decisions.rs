@@ -4,7 +4,7 @@
 //! connections open.
 
 use super::api::Api;
-use super::body::{Purpose, SessionBody};
+use super::body::SessionBody;
 use super::explain::{self, Question, Unclear};
 use super::observe::{Observer, Verdict};
 use super::reply;
@@ -150,11 +150,7 @@ impl Decisions {
             return answer;
         }
         let headers = session.req_header().headers.clone();
-        let body = SessionBody::new(
-            session,
-            self.settings.body_for_decision,
-            Purpose::DecideOnly,
-        );
+        let body = SessionBody::new(session, &self.settings);
         let view = translate::view(&request, &headers, client, Some(&body));
         let decision = self.engine.decide(matched, &view).await;
         let answer = decision
@@ -190,8 +186,7 @@ impl Decisions {
         session: &mut ServerSession,
         client: Client,
     ) -> Result<serde_json::Value, Unclear> {
-        let limit = self.settings.body_for_decision;
-        let body = SessionBody::new(session, limit, Purpose::DecideOnly);
+        let body = SessionBody::new(session, &self.settings);
         let body = body.read().await;
         let body = body.map_err(|denial| Unclear::Body(denial.message.into_owned()))?;
         let question = Question::read(&body)?;

@@ -1,6 +1,6 @@
 //! The reverse proxy: a request that was granted goes on to its rule's upstream.
 
-use super::body::{Kept, Purpose, SessionBody};
+use super::body::{Kept, SessionBody};
 use super::explain;
 use super::forward::{self, Broken};
 use super::observe::{Observer, Verdict};
@@ -89,11 +89,7 @@ impl Proxy {
             };
         }
         let headers = session.req_header().headers.clone();
-        let body = SessionBody::new(
-            session.as_mut(),
-            self.settings.body_for_decision,
-            Purpose::Forward,
-        );
+        let body = SessionBody::new(session.as_mut(), &self.settings);
         let view = translate::view(request, &headers, client, Some(&body));
         let decision = owed_upstream(self.engine.decide(matched, &view).await, request);
         let answer = decision.answer(&view);
@@ -269,7 +265,10 @@ impl ProxyHttp for Proxy {
                 match decided.body {
                     None => {}
                     Some(Kept::InBuffer(body)) => ctx.body = Some(body),
-                    Some(Kept::ToRewind(body)) => rewind(session.as_mut(), &body).await?,
+                    Some(Kept::ToRewind(body)) => {
+                        rewind(session.as_mut(), body.clone()).await?;
+                        ctx.body = Some(body);
+                    }
                 }
                 if let Some(entry) = &ctx.entry {
                     translate::restore_upgrade(session.req_header_mut(), entry);

@@ -1,14 +1,22 @@
-//! A chunked body that was read for the decision, put back in front of Pingora.
+//! A body without an announced length that was read for the decision, put back in front of Pingora.
 //!
 //! Pingora hands a body that was read in advance to the upstream only out of its retry buffer, which holds 64 KiB (design:
-//! pingora.md, P03). The connection is the door's own, though: it takes the body back and lets a new session read it, now with its
-//! length. The client notices nothing, and the upstream gets every byte.
+//! pingora.md, P03). The connection of an HTTP/1 request is the door's own, though: it takes the body back and lets a new session read
+//! it. A stream of HTTP/2 gets a larger buffer around it. Now the body has a length; the client notices nothing, and the upstream gets
+//! every byte.
 
+use super::body::read_whole;
 use super::conn::Conn;
+use super::replay::Replayed;
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_LENGTH;
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v1::server::HttpSession;
 use pingora_core::{Error, ErrorType, Result};
+use std::time::Duration;
+
+/// From memory: the limit is a formality.
+const REREAD: Duration = Duration::from_secs(1);
 
 /// All that the new session needs to be one; the true head takes its place at once.
 fn stand_in(length: usize) -> BytesMut {
@@ -16,13 +24,26 @@ fn stand_in(length: usize) -> BytesMut {
     BytesMut::from(head.as_bytes())
 }
 
-/// Makes an HTTP/1 session whose body was read to its end one whose body is still to come.
-pub(super) async fn rewind(session: &mut ServerSession, body: &Bytes) -> Result<()> {
+/// Makes a session whose body was read to its end one whose body is still to come.
+///
+/// What is read of it later is to be replaced by the whole of it, as with any body that was read for the decision.
+pub(super) async fn rewind(session: &mut ServerSession, body: Bytes) -> Result<()> {
+    session
+        .req_header_mut()
+        .insert_header(CONTENT_LENGTH, body.len())?;
     let gone = ServerSession::new_custom(Box::new(()));
-    let ServerSession::H1(old) = std::mem::replace(session, gone) else {
-        return Err(lost());
+    *session = match std::mem::replace(session, gone) {
+        ServerSession::H1(old) => reread(old, &body).await?,
+        ServerSession::H2(stream) => {
+            ServerSession::new_custom(Box::new(Replayed::new(stream, body)))
+        }
+        ServerSession::Subrequest(_) | ServerSession::Custom(_) => return Err(lost()),
     };
-    let mut header = old.req_header().clone();
+    Ok(())
+}
+
+async fn reread(old: HttpSession, body: &[u8]) -> Result<ServerSession> {
+    let header = old.req_header().clone();
     let keepalive = old.get_keepalive_timeout();
     let reuses = old.get_keepalive_reuses_remaining();
     let timeouts = (old.get_read_timeout(), old.get_write_timeout());
@@ -37,7 +58,6 @@ pub(super) async fn rewind(session: &mut ServerSession, body: &Bytes) -> Result<
     if !new.read_request().await? {
         return Err(lost());
     }
-    header.insert_header(CONTENT_LENGTH, body.len())?;
     *new.req_header_mut() = header;
     // Settles the framing, by the length.
     new.is_body_done();
@@ -45,8 +65,11 @@ pub(super) async fn rewind(session: &mut ServerSession, body: &Bytes) -> Result<
     new.set_keepalive_reuses_remaining(reuses);
     new.set_read_timeout(timeouts.0);
     new.set_write_timeout(timeouts.1);
-    *session = new;
-    Ok(())
+    // Through Pingora's buffer, which keeps its end: so it can be sent again, too.
+    read_whole(&mut new, body.len(), REREAD)
+        .await
+        .map_err(|_| lost())?;
+    Ok(new)
 }
 
 fn lost() -> Box<Error> {
@@ -99,14 +122,15 @@ mod tests {
         let body = whole(&mut session).await;
         assert_eq!(body, sent);
 
-        rewind(&mut session, &Bytes::from(body)).await.unwrap();
+        rewind(&mut session, Bytes::from(body)).await.unwrap();
         assert_eq!(session.req_header().raw_path(), b"/true");
         assert_eq!(session.req_header().headers["x-a"], "b");
         assert_eq!(session.req_header().headers[CONTENT_LENGTH], "300000");
         assert_eq!(session.get_keepalive(), Some(7));
-        assert!(!session.is_body_done());
-        assert_eq!(whole(&mut session).await, sent);
         assert!(session.is_body_done());
+        assert!(!session.retry_buffer_truncated());
+        let end = session.get_retry_buffer().unwrap();
+        assert!(sent.ends_with(&end));
 
         let ServerSession::H1(session) = session else {
             panic!("HTTP/1");

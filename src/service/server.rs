@@ -5,6 +5,7 @@ use super::cors::{Cors, Credentials};
 use super::decisions::Decisions;
 use super::door::{Allowance, Door, Watcher};
 use super::ext_authz::ExtAuthz;
+use super::handover::{self, HandoverError, Listeners};
 use super::head::HeadLimits;
 use super::metrics::MetricsPage;
 use super::observe::{Connections, Entrance, Observer};
@@ -22,13 +23,14 @@ use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
 use pingora_core::listeners::{L4BufferSettings, ListenerConfig, TcpSocketOptions};
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora_core::services::background::{GenBackgroundService, background_service};
 use pingora_core::services::listening::Service;
 use pingora_proxy::http_proxy;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -45,6 +47,8 @@ pub enum ListenError {
     },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
 }
 
 /// What to do about it, where that is known.
@@ -74,14 +78,16 @@ pub fn serve(
     engine: Engine,
     shown: Shown,
     telemetry: &Telemetry,
+    listeners: Listeners,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), ListenError> {
     let open = Open {
         count: Arc::new(AtomicUsize::new(0)),
         telemetry: telemetry.clone(),
+        listeners,
     };
-    let mut server = Server::new_with_opt_and_conf(None, server_conf(config));
-    server.bootstrap();
+    let mut server = Server::new_with_opt_and_conf(options(listeners), server_conf(config));
+    let board = shown.board.clone();
     let conf = server.configuration.clone();
     let mut certificates = Vec::new();
     let peers = Arc::new(peers(&config.serve.proxy));
@@ -106,6 +112,14 @@ pub fn serve(
         server.add_service(alone("tls", watch));
     }
     server.add_service(metrics_service(config, &open)?);
+    if listeners == Listeners::TakeOver {
+        // Whatever can be wrong with this process is found before the old one is relieved.
+        handover::private_folder(&config.serve.upgrade_sock)?;
+        handover::wait_for_rules(&board)?;
+        handover::announce(&config.serve.upgrade_sock, || server.bootstrap());
+    } else {
+        server.bootstrap();
+    }
     watch_phases(
         &server,
         open,
@@ -113,7 +127,9 @@ pub fn serve(
         on_running,
     );
     server.run(RunArgs {
-        shutdown_signal: Box::new(Signals),
+        shutdown_signal: Box::new(Signals {
+            upgrade_sock: config.serve.upgrade_sock.clone(),
+        }),
     });
     Ok(())
 }
@@ -130,6 +146,14 @@ struct Open {
     /// Connections of all listeners together, for the end of the process.
     count: Arc<AtomicUsize>,
     telemetry: Telemetry,
+    listeners: Listeners,
+}
+
+fn options(listeners: Listeners) -> Opt {
+    Opt {
+        upgrade: listeners == Listeners::TakeOver,
+        ..Opt::default()
+    }
 }
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -140,6 +164,7 @@ fn server_conf(config: &Config) -> ServerConf {
         grace_period_seconds: Some(config.serve.proxy.timeout.shutdown.as_secs()),
         graceful_shutdown_timeout_seconds: Some(0),
         max_retries: TRIES,
+        upgrade_sock: config.serve.upgrade_sock.to_string_lossy().into_owned(),
         ..ServerConf::default()
     }
 }
@@ -249,6 +274,7 @@ fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<S
         paths: reading::paths(config, listener),
         underscores: reading::underscores(config),
         body_for_decision: listener.limits.body_for_decision,
+        body_idle: listener.timeout.body_idle,
         echo: config.decisions.echo_headers,
         explain: listener.explain,
         cors: listener.cors.as_ref().map(cors),
@@ -279,7 +305,7 @@ where
     A: pingora_core::apps::HttpServerApp + Send + Sync + 'static,
 {
     let address = listener.address.to_string();
-    probe(&address).map_err(|error| ListenError::Bind {
+    probe(&address, open.listeners).map_err(|error| ListenError::Bind {
         key,
         address: address.clone(),
         error,
@@ -328,19 +354,25 @@ fn allowance(listener: &Listener) -> Allowance {
 /// How long a taken port may stay taken: a process that is just ending, or an outgoing connection that was given the number.
 const TAKEN: Duration = Duration::from_secs(2);
 
-/// Pingora panics in a thread of its own where a port is taken; asked before, it is an error with a name.
-fn probe(address: &str) -> io::Result<()> {
+/// Pingora panics in a thread of its own where a port is taken; asked before, it is an error with a name. One that is to be taken over
+/// is taken, by the old process.
+fn probe(address: &str, listeners: Listeners) -> io::Result<()> {
     let address = address
         .to_socket_addrs()?
         .next()
         .ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))?;
     let end = Instant::now() + TAKEN;
     loop {
-        match TcpListener::bind(address) {
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end => {
+        match (TcpListener::bind(address), listeners) {
+            (Err(error), Listeners::TakeOver) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Ok(());
+            }
+            (Err(error), Listeners::Open)
+                if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end =>
+            {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            bound => return bound.map(drop),
+            (bound, _) => return bound.map(drop),
         }
     }
 }
@@ -374,8 +406,10 @@ impl Watcher for Watch {
     }
 }
 
-/// SIGTERM and SIGINT drain, SIGQUIT hands the sockets to a new process.
-struct Signals;
+/// SIGTERM and SIGINT drain, SIGQUIT hands the sockets to a new process if there is one.
+struct Signals {
+    upgrade_sock: PathBuf,
+}
 
 #[async_trait]
 impl ShutdownSignalWatch for Signals {
@@ -389,13 +423,26 @@ impl ShutdownSignalWatch for Signals {
             tracing::error!("signals can't be received; the process only ends when it is killed");
             return std::future::pending().await;
         };
-        tokio::select! {
-            _ = term.recv() => ShutdownSignal::GracefulTerminate,
-            _ = interrupt.recv() => ShutdownSignal::GracefulTerminate,
-            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
+        loop {
+            tokio::select! {
+                _ = term.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = interrupt.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = quit.recv() => {}
+            }
+            let successor = tokio::select! {
+                _ = term.recv() => return ShutdownSignal::GracefulTerminate,
+                _ = interrupt.recv() => return ShutdownSignal::GracefulTerminate,
+                found = handover::wait_for_successor(&self.upgrade_sock) => found,
+            };
+            match successor {
+                Ok(()) => return ShutdownSignal::GracefulUpgrade,
+                Err(error) => tracing::error!(%error, "not handed over; serving goes on"),
+            }
         }
     }
 }
+
+const UNCOUNTED: Duration = Duration::from_millis(50);
 
 /// Pingora sleeps its whole grace period however little there is to wait for. A thread watches the connections and ends the process
 /// when the last one is done.
@@ -421,6 +468,8 @@ fn watch_phases(
             }
         }
         let end = Instant::now() + most;
+        // A connection that was accepted last may not be counted yet.
+        std::thread::sleep(UNCOUNTED);
         while open.count.load(Ordering::Relaxed) > 0 && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(5));
         }

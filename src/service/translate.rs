@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Response, Version};
 use pingora::http::RequestHeader;
 use pingora_core::protocols::http::ServerSession;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 /// What a listener needs to know of its configuration for each request.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(super) struct Settings {
     pub underscores: UnderscoreHeaders,
     /// Bytes of a body that a handler may ask for.
     pub body_for_decision: usize,
+    /// How long such a body may pause.
+    pub body_idle: Duration,
     pub echo: EchoHeaders,
     pub explain: Explain,
     pub(super) cors: Option<Cors>,

@@ -13,9 +13,11 @@
 )]
 
 mod adopt;
+mod edge_bodies;
 mod edge_grpc;
 mod edge_limits;
 mod edge_tls;
+mod edge_upgrade;
 mod edge_upstream;
 mod edge_websocket;
 mod errors;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -16,7 +17,8 @@ pub struct Doorward {
     pub proxy: SocketAddr,
     pub api: SocketAddr,
     pub metrics: SocketAddr,
-    pub dir: TempDir,
+    pub dir: Arc<TempDir>,
+    log: &'static str,
 }
 
 impl Doorward {
@@ -38,7 +40,7 @@ impl Doorward {
 
     /// Starts without waiting for anything.
     pub fn launch(mut config: Value, rules: Value) -> Doorward {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Arc::new(tempfile::tempdir().unwrap());
         let [proxy, api, metrics] = [free_port(), free_port(), free_port()];
         for (listener, port) in [("proxy", proxy), ("api", api), ("prometheus", metrics)] {
             let section = &mut config["serve"][listener];
@@ -53,16 +55,7 @@ impl Doorward {
         }
         let config_file = dir.path().join("config.json");
         std::fs::write(&config_file, config.to_string()).unwrap();
-        let log = std::fs::File::create(dir.path().join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_doorward"))
-            .args(["serve", "--config"])
-            .arg(&config_file)
-            .current_dir(dir.path())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .stdin(Stdio::null())
-            .spawn()
-            .unwrap();
+        let child = spawn(&dir, "log", &[]);
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         Doorward {
             child,
@@ -70,6 +63,19 @@ impl Doorward {
             api: local(api),
             metrics: local(metrics),
             dir,
+            log: "log",
+        }
+    }
+
+    /// Starts another one with the same files, which takes over.
+    pub fn successor(&self) -> Doorward {
+        Doorward {
+            child: spawn(&self.dir, "successor's log", &["--upgrade"]),
+            proxy: self.proxy,
+            api: self.api,
+            metrics: self.metrics,
+            dir: self.dir.clone(),
+            log: "successor's log",
         }
     }
 
@@ -80,7 +86,7 @@ impl Doorward {
     }
 
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.dir.path().join(self.log)).unwrap_or_default()
     }
 
     pub fn pid(&self) -> u32 {
@@ -125,6 +131,20 @@ impl Drop for Doorward {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(dir: &TempDir, log: &str, further: &[&str]) -> Child {
+    let log = std::fs::File::create(dir.path().join(log)).unwrap();
+    Command::new(env!("CARGO_BIN_EXE_doorward"))
+        .args(["serve", "--config"])
+        .arg(dir.path().join("config.json"))
+        .args(further)
+        .current_dir(dir.path())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .stdin(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// Handlers that need no other server, all switched on, with verbose errors.

@@ -12,6 +12,9 @@ pub(super) fn section() -> Schema {
         ("api", api()),
         ("prometheus", prometheus()),
         ("ext_authz", ext_authz()),
+        ("upgrade_sock", text().about(
+            "Where a process that was started with `serve --upgrade` waits for the listeners of the one that gets SIGQUIT. The folder must belong to the user that Doorward runs as and be closed to all others. Default `upgrade-<port of the proxy>.sock` in `$RUNTIME_DIRECTORY`, `$XDG_RUNTIME_DIR/doorward` or `/run/doorward`.",
+        )),
     ])
     .about(
         "The listeners. Changes need a restart, except for `cors` and `trust_forwarded_headers`.",

@@ -1,5 +1,7 @@
 //! One unary gRPC call on an HTTP/2 stream (gRPC over HTTP/2, "Requests" and "Responses").
 
+use crate::service::body::read_part;
+use crate::service::translate::Settings;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -47,7 +49,7 @@ impl Status {
 /// The call's one message.
 pub(super) async fn read<M: Message + Default>(
     session: &mut ServerSession,
-    body_limit: usize,
+    settings: &Settings,
 ) -> Result<M, Status> {
     let header = session.req_header();
     let is_grpc = header
@@ -57,10 +59,9 @@ pub(super) async fn read<M: Message + Default>(
     if header.version != Version::HTTP_2 || header.method != Method::POST || !is_grpc {
         return Err(Status::Unimplemented);
     }
-    let limit = body_limit.saturating_add(DESCRIPTION);
+    let limit = settings.body_for_decision.saturating_add(DESCRIPTION);
     let mut bytes = BytesMut::new();
-    while let Some(part) = session
-        .read_request_body()
+    while let Some(part) = read_part(session, settings.body_idle)
         .await
         .map_err(|_| Status::InvalidArgument)?
     {

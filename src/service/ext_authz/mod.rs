@@ -51,7 +51,7 @@ impl ExtAuthz {
         }
         let peer = super::translate::peer(session);
         let span = self.observer.span(session, &self.settings.trust);
-        let asked: CheckRequest = grpc::read(session, self.settings.body_for_decision).await?;
+        let asked: CheckRequest = grpc::read(session, &self.settings).await?;
         let check = self.check(Asked::new(asked, peer, &self.settings), &span);
         Ok(span.scope(check).await)
     }

@@ -1,0 +1,241 @@
+//! Request bodies of every length and framing, with rules that look at them and rules that don't, over all pairs of protocols.
+
+use crate::stub::{self, Stub};
+use crate::support::{Doorward, plain_config, rule};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+const PART: usize = 10_007;
+const MIB: usize = 1 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Http {
+    One,
+    Two,
+}
+
+/// The byte at a place of every body here: printable, and no power of two repeats it.
+fn byte(at: usize) -> u8 {
+    b'!' + (at % 89) as u8
+}
+
+/// Says what it got: how many bytes, whether they were the right ones, and what was announced.
+async fn tell(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (mut length, mut right) = (0, true);
+    while let Some(Ok(frame)) = request.body_mut().frame().await {
+        for got in frame.data_ref().into_iter().flatten() {
+            right &= *got == byte(length);
+            length += 1;
+        }
+    }
+    let announced = request.headers().get("content-length");
+    let announced = announced.map(|value| value.to_str().unwrap().to_owned());
+    let told = json!({ "length": length, "right": right, "announced": announced });
+    Ok(Response::new(Full::new(Bytes::from(told.to_string()))))
+}
+
+async fn upstream(http: Http) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let io = TokioIo::new(stream);
+            tokio::spawn(async move {
+                let serve = service_fn(tell);
+                // A client that leaves is no failure of the test.
+                let _ = match http {
+                    Http::One => {
+                        hyper::server::conn::http1::Builder::new()
+                            .serve_connection(io, serve)
+                            .await
+                    }
+                    Http::Two => {
+                        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                            .serve_connection(io, serve)
+                            .await
+                    }
+                };
+            });
+        }
+    });
+    address
+}
+
+/// `remote` is a server that `/judged/` asks about each body; `/plain/` asks nobody.
+fn doorward(remote: &Stub, upstreams: [(Http, SocketAddr); 2], proxy: Value) -> Doorward {
+    let mut config = plain_config();
+    config["authorizers"]["remote"] =
+        json!({ "enabled": true, "config": { "remote": remote.url("/ask") } });
+    config["serve"] = json!({ "proxy": proxy });
+    let mut rules = Vec::new();
+    for (http, upstream) in upstreams {
+        for (path, authorizer) in [("judged", "remote"), ("plain", "allow")] {
+            let id = format!("{path} {http:?}");
+            let url = format!("http://<[^/]+>/{path}/{http:?}");
+            let mut rule = rule(&id, &url, ["anonymous", authorizer, "noop"], Some(upstream));
+            rule["match"]["methods"] = json!(["POST", "PUT"]);
+            if http == Http::Two {
+                rule["upstream"]["protocol"] = "h2c".into();
+            }
+            rules.push(rule);
+        }
+    }
+    Doorward::start(config, rules.into())
+}
+
+fn client(http: Http) -> reqwest::Client {
+    let builder = crate::edge_tls::client();
+    match http {
+        Http::One => builder.http1_only(),
+        Http::Two => builder.http2_prior_knowledge(),
+    }
+    .build()
+    .unwrap()
+}
+
+/// A body in pieces whose length nobody announces.
+fn pieces(length: usize) -> reqwest::Body {
+    let parts = (0..length).step_by(PART).map(move |from| {
+        let part: Vec<u8> = (from..length.min(from + PART)).map(byte).collect();
+        Ok::<_, Infallible>(part)
+    });
+    reqwest::Body::wrap_stream(tokio_stream::iter(parts))
+}
+
+async fn send(client: &reqwest::Client, to: &str, body: reqwest::Body) -> (StatusCode, Value) {
+    let answer = client.post(to).body(body).send().await;
+    let answer = answer.unwrap_or_else(|error| panic!("{to}: {error:?}"));
+    let status = answer.status();
+    let body = answer.bytes().await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_of_unknown_length_is_judged_up_to_the_limit_and_arrives_byte_for_byte() {
+    let remote = Stub::start(|call| {
+        let mut got = call.body.bytes().enumerate();
+        let right = got.all(|(at, got)| got == byte(at));
+        stub::answer(if right { 200 } else { 403 }, &[], "")
+    });
+    let upstreams = [
+        (Http::One, upstream(Http::One).await),
+        (Http::Two, upstream(Http::Two).await),
+    ];
+    let doorward = doorward(&remote, upstreams, json!({}));
+    for from in [Http::One, Http::Two] {
+        let client = client(from);
+        for to in [Http::One, Http::Two] {
+            let url = format!("http://{}/judged/{to:?}", doorward.proxy);
+            // Around what Pingora keeps by itself, and at the limit.
+            for length in [1, 65_536, 65_537, 300_000, MIB] {
+                let (status, told) = send(&client, &url, pieces(length)).await;
+                let case = format!("{from:?} to {to:?}, {length} bytes: {told}");
+                assert_eq!(status, 200, "{case}");
+                assert_eq!(told["length"], length, "{case}");
+                assert_eq!(told["right"], true, "{case}");
+                let judged = remote.take();
+                assert_eq!(judged.len(), 1, "{case}");
+                assert_eq!(judged[0].body.len(), length, "{case}");
+            }
+            let (status, _) = send(&client, &url, pieces(MIB + 1)).await;
+            assert_eq!(status, 413, "{from:?} to {to:?}");
+            assert!(remote.take().is_empty());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_nobody_judges_has_no_limit() {
+    let remote = Stub::start(|_| stub::answer(403, &[], ""));
+    let upstreams = [
+        (Http::One, upstream(Http::One).await),
+        (Http::Two, upstream(Http::Two).await),
+    ];
+    let limits = json!({ "limits": { "body_for_decision": 1000 } });
+    let doorward = doorward(&remote, upstreams, limits);
+    for from in [Http::One, Http::Two] {
+        let client = client(from);
+        for to in [Http::One, Http::Two] {
+            let url = format!("http://{}/plain/{to:?}", doorward.proxy);
+            let length = 9 * MIB + 1;
+            let (status, told) = send(&client, &url, pieces(length)).await;
+            let case = format!("{from:?} to {to:?}: {told}");
+            assert_eq!(status, 200, "{case}");
+            assert_eq!(told["length"], length, "{case}");
+            assert_eq!(told["right"], true, "{case}");
+            assert_eq!(told["announced"], Value::Null, "{case}");
+            let whole: Vec<u8> = (0..length).map(byte).collect();
+            let (status, told) = send(&client, &url, whole.into()).await;
+            assert_eq!(status, 200, "{told}");
+            assert_eq!(told["announced"], length.to_string(), "{told}");
+            assert_eq!(told["right"], true, "{told}");
+
+            let url = format!("http://{}/judged/{to:?}", doorward.proxy);
+            let (status, _) = send(&client, &url, pieces(1001)).await;
+            assert_eq!(status, 413);
+        }
+    }
+    assert_eq!(remote.count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_judged_body_is_sent_again_where_the_connection_was_closed_meanwhile() {
+    let remote = Stub::start(|_| stub::answer(200, &[], ""));
+    // The second request finds its connection closing.
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counted = seen.clone();
+    let closing = Stub::start(move |call| {
+        assert_eq!(call.body.len(), 200_000);
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            1 => Vec::new(),
+            _ => stub::answer(200, &[], "{}"),
+        }
+    });
+    let upstreams = [
+        (Http::One, closing.address),
+        (Http::Two, upstream(Http::Two).await),
+    ];
+    let doorward = doorward(&remote, upstreams, json!({}));
+    let url = format!("http://{}/judged/One", doorward.proxy);
+    for from in [Http::One, Http::Two] {
+        seen.store(0, Ordering::SeqCst);
+        let client = client(from);
+        for _ in 0..2 {
+            let request = client.request(Method::PUT, &url).body(pieces(200_000));
+            let answer = request.send().await.unwrap();
+            assert_eq!(answer.status(), 200, "{from:?}");
+        }
+        assert_eq!(seen.load(Ordering::SeqCst), 3, "{from:?}");
+        assert_eq!(remote.take().len(), 2, "{from:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_judged_body_that_pauses_for_too_long_is_given_up() {
+    let remote = Stub::start(|_| stub::answer(200, &[], ""));
+    let upstreams = [
+        (Http::One, upstream(Http::One).await),
+        (Http::Two, upstream(Http::Two).await),
+    ];
+    let idle = json!({ "timeout": { "body_idle": "300ms" } });
+    let doorward = doorward(&remote, upstreams, idle);
+    let url = format!("http://{}/judged/One", doorward.proxy);
+    for from in [Http::One, Http::Two] {
+        use tokio_stream::StreamExt;
+        let first = Ok::<_, Infallible>(vec![0; 1000]);
+        let endless = tokio_stream::once(first).chain(tokio_stream::pending());
+        let body = reqwest::Body::wrap_stream(endless);
+        let (status, _) = send(&client(from), &url, body).await;
+        assert_eq!(status, 400, "{from:?}");
+    }
+    assert_eq!(remote.count(), 0);
+}
