@@ -98,7 +98,8 @@ def wrk(url, seconds, core, host=None, connections=64):
     out = subprocess.run(argv + [url], capture_output=True, text=True, check=True).stdout
     errors = re.search(r"Socket errors: (.*)", out)
     latency = {p: v for p, v in re.findall(r"(50|99)%\s+([\d.]+\w+)", out)}
-    return {"rps": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), "errors": errors.group(1) if errors else "", "latency": latency,
+    slowest = re.search(r"Latency\s+\S+\s+\S+\s+([\d.]+\w+)", out).group(1)
+    return {"max": slowest, "rps": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), "errors": errors.group(1) if errors else "", "latency": latency,
             "not_2xx": int((re.search(r"Non-2xx or 3xx responses: (\d+)", out) or [0, 0])[1])}
 
 

@@ -211,12 +211,12 @@ mod tests {
             matcher,
             rules: vec![Rule {
                 id: "a".into(),
-                pipeline: Pipeline {
+                pipeline: Arc::new(Pipeline {
                     authenticators: vec![step],
                     authorizer: None,
                     mutators: Vec::new(),
-                },
-                answers: empty.answers.clone(),
+                }),
+                answers: Arc::new(empty.answers.clone()),
                 upstream: None,
                 meter: Arc::default(),
             }],

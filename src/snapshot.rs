@@ -12,10 +12,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Rule {
     pub id: Arc<str>,
-    pub pipeline: Pipeline,
-    pub answers: Answers,
+    /// These three are shared by the rules that say the same of them.
+    pub pipeline: Arc<Pipeline>,
+    pub answers: Arc<Answers>,
     /// Absent where the rule serves the decision API only.
-    pub upstream: Option<Upstream>,
+    pub upstream: Option<Arc<Upstream>>,
     /// Counts what happens to the rule's requests; the same across reloads.
     pub meter: Arc<RuleMeter>,
 }

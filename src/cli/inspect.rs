@@ -9,6 +9,7 @@ use crate::matcher::{Entry, Matcher, Outcome, Protocol, Strategy, overlap};
 use crate::rules::raw::{Match, Rule};
 use crate::service::reading;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,7 +91,7 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
         }
     };
     let rules = &inspected.rules;
-    let urls: Vec<String> = rules.iter().map(|rule| rule.pattern()).collect();
+    let urls: Vec<Cow<'_, str>> = rules.iter().map(|rule| rule.pattern()).collect();
     let (matcher, _) = Matcher::build(strategy(&inspected.config), &entries(rules, &urls));
     let key = engine::key(&request);
     print(&format!("{} {}\n", key.method, key.subject()));
@@ -104,7 +105,7 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
         [] => print("no rule matches: answered 404\n"),
         [rule] => print(&steps(rule, &inspected)),
         [_, _, ..] => {
-            let ids: Vec<&str> = matched.iter().map(|rule| rule.id.as_str()).collect();
+            let ids: Vec<&str> = matched.iter().map(|rule| &*rule.id).collect();
             print(&format!(
                 "several rules match: answered 500: {}\n",
                 ids.join(", ")
@@ -157,8 +158,8 @@ fn strategy(config: &Config) -> Strategy {
     }
 }
 
-fn entries<'a>(rules: &'a [Arc<Rule>], urls: &'a [String]) -> Vec<Entry<'a>> {
-    let entry = |(rule, url): (&'a Arc<Rule>, &'a String)| Entry {
+fn entries<'a>(rules: &'a [Arc<Rule>], urls: &'a [Cow<'a, str>]) -> Vec<Entry<'a>> {
+    let entry = |(rule, url): (&'a Arc<Rule>, &'a Cow<'a, str>)| Entry {
         protocol: match &rule.matching {
             Some(Match::Rpc { .. }) => Protocol::Rpc,
             Some(Match::Http { .. }) | None => Protocol::Http,
@@ -211,7 +212,7 @@ pub(super) fn lint(files: &[PathBuf]) -> ExitCode {
         Err(code) => return code,
     };
     let rules = &inspected.rules;
-    let urls: Vec<String> = rules.iter().map(|rule| rule.pattern()).collect();
+    let urls: Vec<Cow<'_, str>> = rules.iter().map(|rule| rule.pattern()).collect();
     let report = overlap::lint(strategy(&inspected.config), &entries(rules, &urls));
     let name = |entry: u32| {
         let rule = rules.get(entry as usize);

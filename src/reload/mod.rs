@@ -29,6 +29,8 @@ use tokio::time::Instant;
 const FIRST_ANSWERS: Duration = Duration::from_secs(3);
 /// News that come this close together are published at once.
 const TOGETHER: Duration = Duration::from_millis(20);
+/// How often it is looked whether old snapshots are still in use.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How often the reference tries a remote source before it gives up at start.
 const START_TRIES: u32 = 5;
 
@@ -175,8 +177,22 @@ impl Reloader {
             self.sender.clone(),
         );
         follow::hangups(self.sender.clone());
-        while let Some(news) = self.news.recv().await {
+        while let Some(news) = self.next().await {
             self.hear(news).await;
+        }
+    }
+
+    /// Waits for news, and gives old snapshots up as soon as no request holds them: they are as large as the current one.
+    async fn next(&mut self) -> Option<News> {
+        loop {
+            self.old.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+            if self.old.is_empty() {
+                return self.news.recv().await;
+            }
+            let news = tokio::time::timeout(LOOK_AGAIN, self.news.recv()).await;
+            if let Ok(news) = news {
+                return news;
+            }
         }
     }
 
@@ -247,7 +263,6 @@ impl Reloader {
         } else {
             self.post();
         }
-        self.old.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 
     /// Whether there is something new to publish.
@@ -399,7 +414,7 @@ impl Reloader {
         let mut seen = HashSet::new();
         let twice: Vec<&str> = rules
             .iter()
-            .map(|rule| rule.id.as_str())
+            .map(|rule| &*rule.id)
             .filter(|id| !id.is_empty() && !seen.insert(*id))
             .collect();
         if twice.is_empty() {

@@ -176,7 +176,7 @@ impl Slot {
             return false;
         }
         for rule in strange.take(20) {
-            tracing::warn!(%source, rule = rule.id, keys = rule.unknown.join(", "), "a rule has keys that mean nothing");
+            tracing::warn!(%source, rule = %rule.id, keys = rule.unknown.join(", "), "a rule has keys that mean nothing");
         }
         tracing::debug!(%source, rules = rules.len(), "a source was read");
         self.loaded = true;

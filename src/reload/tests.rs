@@ -55,7 +55,7 @@ impl Running {
 }
 
 fn ids(report: &Report) -> Vec<&str> {
-    report.rules.iter().map(|rule| rule.id.as_str()).collect()
+    report.rules.iter().map(|rule| &*rule.id).collect()
 }
 
 #[test]

@@ -12,9 +12,12 @@ use crate::pipeline::{
 use crate::snapshot::{Rule, Snapshot};
 use crate::telemetry::metrics::StepMeter;
 use crate::template;
+use crate::upstreams::Upstream;
 use async_trait::async_trait;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// What is wrong with one rule. The rule is set aside, or answers 500 where the fault is reached.
@@ -65,9 +68,10 @@ pub fn compile(
     let (matcher, bad_patterns) = matcher(strategy, rules);
     for error in bad_patterns {
         let index = error.entry as usize;
+        let id = rules.get(index).map(|rule| rule.id.clone());
         workshop.report(
             index,
-            rules.get(index).map_or("", |rule| &rule.id),
+            &id.unwrap_or_default(),
             format!("match.url: {error}"),
         );
     }
@@ -95,7 +99,7 @@ fn matcher(
     strategy: Matching,
     rules: &[Arc<raw::Rule>],
 ) -> (Matcher, Vec<crate::matcher::PatternError>) {
-    let urls: Vec<String> = rules.iter().map(|rule| rule.pattern()).collect();
+    let urls: Vec<Cow<'_, str>> = rules.iter().map(|rule| rule.pattern()).collect();
     let entries: Vec<Entry<'_>> = rules
         .iter()
         .zip(&urls)
@@ -128,10 +132,44 @@ struct Workshop<'a> {
     authorizers: Shelf<dyn Authorizer>,
     mutators: Shelf<dyn Mutator>,
     errors: Shelf<dyn ErrorHandler>,
+    made: Made,
     fallback: Arc<[Strategy]>,
     on_ambiguity: OnAmbiguity,
     dependency_status: DependencyStatus,
     problems: Vec<RuleProblem>,
+}
+
+/// Parts of rules made so far, each with what was found wrong with it.
+///
+/// Rules share what their document says in the same words (see `shared`) and live while they are compiled, so an address stands for
+/// what is there. Zero is the address of nothing.
+#[derive(Default)]
+struct Made {
+    pipelines: HashMap<[usize; 3], Part<Arc<Pipeline>>>,
+    answers: HashMap<usize, Part<Arc<Answers>>>,
+    upstreams: HashMap<usize, Part<Option<Arc<Upstream>>>>,
+}
+
+type Part<T> = (T, Vec<String>);
+
+/// Where something is that rules share.
+fn address<T: ?Sized>(shared: &Arc<T>) -> usize {
+    Arc::as_ptr(shared).cast::<()>().addr()
+}
+
+/// The part that was made before, or a new one; what is wrong with it is said of each rule that has it.
+fn once<K: Eq + Hash, T: Clone>(
+    made: &mut HashMap<K, Part<T>>,
+    key: K,
+    found: &mut Vec<String>,
+    make: impl FnOnce(&mut Vec<String>) -> T,
+) -> T {
+    let (part, wrong) = made.entry(key).or_insert_with(|| {
+        let mut wrong = Vec::new();
+        (make(&mut wrong), wrong)
+    });
+    found.extend(wrong.iter().cloned());
+    part.clone()
 }
 
 /// Handlers made so far, by id and by what the rule says of their configuration.
@@ -161,6 +199,7 @@ impl<'a> Workshop<'a> {
             authorizers: HashMap::new(),
             mutators: HashMap::new(),
             errors: HashMap::new(),
+            made: Made::default(),
             fallback: Arc::from([]),
             on_ambiguity,
             dependency_status,
@@ -176,10 +215,10 @@ impl<'a> Workshop<'a> {
         workshop
     }
 
-    fn report(&mut self, index: usize, id: &str, message: String) {
+    fn report(&mut self, index: usize, id: &Arc<str>, message: String) {
         self.problems.push(RuleProblem {
             index,
-            id: id.into(),
+            id: id.clone(),
             message,
         });
     }
@@ -194,28 +233,52 @@ impl<'a> Workshop<'a> {
             }
             Some(_) => {}
         }
-        let registry = &self.context.clients.upstreams;
-        let upstream = upstream::build(&rule.upstream, registry, &mut found);
+        let mut made = std::mem::take(&mut self.made);
+        let upstream = once(
+            &mut made.upstreams,
+            address(&rule.upstream),
+            &mut found,
+            |found| self.upstream(&rule.upstream, found),
+        );
+        let of_pipeline = [
+            rule.authenticators.as_ref().map_or(0, address),
+            address(&rule.authorizer),
+            rule.mutators.as_ref().map_or(0, address),
+        ];
+        let pipeline = once(&mut made.pipelines, of_pipeline, &mut found, |found| {
+            Arc::new(self.pipeline(rule, found))
+        });
+        let of_answers = rule.errors.as_ref().map_or(0, address);
+        let answers = once(&mut made.answers, of_answers, &mut found, |found| {
+            Arc::new(self.answers(rule.errors(), found))
+        });
+        self.made = made;
+        for message in found {
+            self.report(index, &rule.id, message);
+        }
+        Rule {
+            meter: self.context.clients.metrics.rule(&rule.id),
+            id: rule.id.clone(),
+            pipeline,
+            answers,
+            upstream,
+        }
+    }
+
+    fn upstream(&self, raw: &raw::Upstream, found: &mut Vec<String>) -> Option<Arc<Upstream>> {
+        let upstream = upstream::build(raw, &self.context.clients.upstreams, found);
         let upstream = upstream.unwrap_or_else(|message| {
             found.push(message);
             None
         });
-        let pipeline = Pipeline {
-            authenticators: self.authenticators(rule.authenticators(), &mut found),
-            authorizer: self.authorizer(&rule.authorizer, &mut found),
-            mutators: self.mutators(rule.mutators(), &mut found),
-        };
-        let answers = self.answers(rule.errors(), &mut found);
-        for message in found {
-            self.report(index, &rule.id, message);
-        }
-        let id: Arc<str> = rule.id.as_str().into();
-        Rule {
-            meter: self.context.clients.metrics.rule(&id),
-            id,
-            pipeline,
-            answers,
-            upstream,
+        upstream.map(Arc::new)
+    }
+
+    fn pipeline(&mut self, rule: &raw::Rule, found: &mut Vec<String>) -> Pipeline {
+        Pipeline {
+            authenticators: self.authenticators(rule.authenticators(), found),
+            authorizer: self.authorizer(&rule.authorizer, found),
+            mutators: self.mutators(rule.mutators(), found),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::closest_name;
 use crate::value::fold_eq;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -23,6 +23,37 @@ pub(super) fn known(name: &str, fields: &[&'static str]) -> Known {
         Some(meant) => format!("{name} (did you mean `{meant}`?)"),
         None => name.to_owned(),
     })
+}
+
+/// What the next member's name means; `None` behind the last.
+pub(super) fn next_name<'de, A: MapAccess<'de>>(
+    members: &mut A,
+    fields: &[&'static str],
+) -> Result<Option<Known>, A::Error> {
+    members.next_key_seed(Name(fields))
+}
+
+/// Looks a name up where it stands in the document, without a copy.
+struct Name<'a>(&'a [&'static str]);
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Known;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Known, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Known;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Known, E> {
+        Ok(known(name, self.0))
+    }
 }
 
 /// Passes over a member's value.

@@ -4,7 +4,7 @@ use super::raw::{HandlerUse, Rule};
 use regex::Regex;
 use semver::Version;
 use serde_json::{Map, Value};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 /// A version that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,9 +14,14 @@ pub(super) struct VersionError(pub(super) String);
 /// An unreleased build: rules of this version stay as they are.
 const UNRELEASED: &str = "master";
 
-/// Changes an old rule in place and gives it the `running` version. A rule without a version counts as running.
-pub(super) fn migrate(rule: &mut Rule, running: &str) -> Result<(), VersionError> {
-    let written = match rule.version.as_str() {
+/// Changes an old rule in place and gives it the `current` version: the running one without build metadata. A rule without a version
+/// counts as running.
+pub(super) fn migrate(
+    rule: &mut Rule,
+    running: &str,
+    current: &Arc<str>,
+) -> Result<(), VersionError> {
+    let written = match &*rule.version {
         "" => running,
         version => version,
     };
@@ -26,17 +31,19 @@ pub(super) fn migrate(rule: &mut Rule, running: &str) -> Result<(), VersionError
     let version = parse(written)?;
     if at_most(&version, &Version::new(0, 37, 0)) {
         if at_most(&version, &hydrator_release()) {
-            let mutators = rule.mutators.iter_mut().flatten();
-            mutators
-                .filter(|used| used.handler == "hydrator")
-                .for_each(hydrator);
+            let is_old = |used: &HandlerUse| used.handler == "hydrator";
+            if let Some(mutators) = &mut rule.mutators
+                && mutators.iter().any(is_old)
+            {
+                let used = Arc::make_mut(mutators).iter_mut();
+                used.filter(|used| is_old(used)).for_each(hydrator);
+            }
         }
         if rule.authorizer.handler == "keto_engine_acp_ory" {
-            keto(&mut rule.authorizer);
+            keto(Arc::make_mut(&mut rule.authorizer));
         }
     }
-    let running = running.split('+').next().unwrap_or(running);
-    rule.version = running.to_owned();
+    rule.version = current.clone();
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod decode;
 pub mod document;
 mod migrate;
 pub mod raw;
+mod shared;
 pub mod source;
 pub mod status;
 mod upstream;

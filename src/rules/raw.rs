@@ -3,32 +3,42 @@
 //! Rules are read as Go's `encoding/json` fills its structs: member names match without case, `null` means absent, what is
 //! unknown is noted and ignored, and one value of the wrong type spoils its whole document.
 
-use super::decode::{FromMembers, Known, known, object, skip};
+use super::decode::{FromMembers, Known, known, next_name, object, skip};
+use super::shared::{Shared, read_raw};
 use crate::config::EncodedSlashes;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 /// One rule of a document. Everything may be missing; what must be there is checked when it is compiled.
+///
+/// There may be very many, and they stay in memory while they are served: what several say in the same words is there once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rule {
-    pub id: String,
-    pub version: String,
-    pub description: String,
+    pub id: Arc<str>,
+    pub version: Arc<str>,
+    pub description: Box<str>,
     pub matching: Option<Match>,
-    pub authenticators: Option<Vec<HandlerUse>>,
-    pub authorizer: HandlerUse,
-    pub mutators: Option<Vec<HandlerUse>>,
-    pub errors: Option<Vec<HandlerUse>>,
-    pub upstream: Upstream,
+    pub authenticators: Option<Uses>,
+    pub authorizer: Arc<HandlerUse>,
+    pub mutators: Option<Uses>,
+    pub errors: Option<Uses>,
+    pub upstream: Arc<Upstream>,
     /// Overrides `access_rules.encoded_slashes`.
     pub encoded_slashes: Option<EncodedSlashes>,
     /// Members that mean nothing, by their dotted names, each with what was probably meant.
     pub unknown: Vec<String>,
 }
 
+/// Handlers in order; shared between the rules of a document that list the same.
+pub type Uses = Arc<[HandlerUse]>;
+
 /// A handler and what the rule says of its settings.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HandlerUse {
     pub handler: String,
     /// `Null` where the rule says nothing.
@@ -36,23 +46,23 @@ pub struct HandlerUse {
 }
 
 /// What a rule applies to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Match {
     /// Only for calls by RPC; never consulted by the proxy or the decision API.
     Rpc {
-        authority: String,
-        full_method: String,
+        authority: Box<str>,
+        full_method: Box<str>,
         allow_http_get: bool,
         /// `POST`, and `GET` where that is allowed.
-        methods: Vec<String>,
+        methods: Arc<[String]>,
     },
     Http {
-        methods: Option<Vec<String>>,
-        url: String,
+        methods: Option<Arc<[String]>>,
+        url: Box<str>,
     },
 }
 
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upstream {
     pub url: String,
     pub preserve_host: bool,
@@ -68,15 +78,15 @@ pub(crate) const OWN_UPSTREAM: &[&str] = &[
 
 impl Rule {
     /// The pattern over whole URLs; empty where the rule has none.
-    pub fn pattern(&self) -> String {
+    pub fn pattern(&self) -> Cow<'_, str> {
         match &self.matching {
-            Some(Match::Http { url, .. }) => url.clone(),
+            Some(Match::Http { url, .. }) => Cow::Borrowed(url),
             Some(Match::Rpc {
                 authority,
                 full_method,
                 ..
-            }) => format!("rpc://{authority}/{full_method}"),
-            None => String::new(),
+            }) => Cow::Owned(format!("rpc://{authority}/{full_method}")),
+            None => Cow::Borrowed(""),
         }
     }
 
@@ -119,48 +129,59 @@ pub(crate) const HTTP_MATCH: &[&str] = &["methods", "url"];
 pub(crate) const RPC_MATCH: &[&str] = &["authority", "full_method", "allow_http_get"];
 pub(crate) const UPSTREAM: &[&str] = &["url", "preserve_host", "strip_path"];
 
-impl<'de> Deserialize<'de> for Rule {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Rule, D::Error> {
-        object(from)
+/// Reads a rule and finds what it has in common with others of its document. `null` is a rule without anything.
+pub(super) struct RuleSeed<'a>(pub(super) &'a mut Shared);
+
+impl<'de> DeserializeSeed<'de> for RuleSeed<'_> {
+    type Value = Rule;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Rule, D::Error> {
+        from.deserialize_any(self)
     }
 }
 
-impl FromMembers for Rule {
-    const NAME: &'static str = "a rule, an object";
+impl<'de> Visitor<'de> for RuleSeed<'_> {
+    type Value = Rule;
 
-    fn read<'de, A: MapAccess<'de>>(mut members: A) -> Result<Rule, A::Error> {
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a rule, an object")
+    }
+
+    fn visit_unit<E>(self) -> Result<Rule, E> {
+        Ok(Rule::default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Rule, A::Error> {
+        let shared = self.0;
         let mut rule = Rule::default();
-        while let Some(name) = members.next_key::<String>()? {
-            match known(&name, RULE) {
+        while let Some(name) = next_name(&mut members, RULE)? {
+            match name {
                 Known::Field("id") => text(&mut members, &mut rule.id)?,
                 Known::Field("version") => text(&mut members, &mut rule.version)?,
                 Known::Field("description") => text(&mut members, &mut rule.description)?,
                 Known::Field("match") => {
-                    let Found(found, unknown) = members.next_value()?;
+                    let (found, unknown) = matching(members.next_value()?, shared)?;
                     rule.matching = Some(found);
-                    rule.note("match", unknown);
+                    rule.note("match", &unknown);
                 }
                 Known::Field("authenticators") => {
-                    let uses = members.next_value()?;
-                    rule.authenticators = rule.uses("authenticators", uses);
+                    rule.authenticators = rule.uses("authenticators", &mut members, shared)?;
                 }
                 Known::Field("authorizer") => {
-                    let Found(used, unknown) = members.next_value()?;
-                    rule.authorizer = used;
+                    let (used, unknown) = shared.used.read(members.next_value()?)?;
                     rule.note("authorizer", unknown);
+                    rule.authorizer = used;
                 }
                 Known::Field("mutators") => {
-                    let uses = members.next_value()?;
-                    rule.mutators = rule.uses("mutators", uses);
+                    rule.mutators = rule.uses("mutators", &mut members, shared)?;
                 }
                 Known::Field("errors") => {
-                    let uses = members.next_value()?;
-                    rule.errors = rule.uses("errors", uses);
+                    rule.errors = rule.uses("errors", &mut members, shared)?;
                 }
                 Known::Field("upstream") => {
-                    let Found(upstream, unknown) = members.next_value()?;
-                    rule.upstream = upstream;
+                    let (upstream, unknown) = shared.upstreams.read(members.next_value()?)?;
                     rule.note("upstream", unknown);
+                    rule.upstream = upstream;
                 }
                 Known::Field("encoded_slashes") => {
                     rule.encoded_slashes = members.next_value()?;
@@ -177,35 +198,67 @@ impl FromMembers for Rule {
 }
 
 impl Rule {
-    fn note(&mut self, place: &str, unknown: Vec<String>) {
-        self.unknown
-            .extend(unknown.into_iter().map(|name| format!("{place}.{name}")));
+    fn note(&mut self, place: &str, unknown: &[String]) {
+        let names = unknown.iter().map(|name| format!("{place}.{name}"));
+        self.unknown.extend(names);
     }
 
-    fn uses(
+    fn uses<'de, A: MapAccess<'de>>(
         &mut self,
         place: &str,
-        uses: Option<Vec<Found<HandlerUse>>>,
-    ) -> Option<Vec<HandlerUse>> {
-        let uses = uses?.into_iter().enumerate();
-        let kept = uses.map(|(index, Found(used, unknown))| {
-            self.note(&format!("{place}.{index}"), unknown);
-            used
-        });
-        Some(kept.collect())
+        members: &mut A,
+        shared: &mut Shared,
+    ) -> Result<Option<Uses>, A::Error> {
+        let (uses, unknown) = shared.uses.read(members.next_value()?)?;
+        self.note(place, unknown);
+        Ok(uses)
     }
 }
 
 /// A value, and the names of its members that mean nothing.
 #[derive(Default)]
-struct Found<T>(T, Vec<String>);
+pub(super) struct Found<T>(pub(super) T, pub(super) Vec<String>);
 
 /// Leaves the field as it is where the member is `null`.
-fn text<'de, A: MapAccess<'de>>(members: &mut A, field: &mut String) -> Result<(), A::Error> {
-    if let Some(text) = members.next_value()? {
-        *field = text;
+fn text<'de, A: MapAccess<'de>, T: From<String>>(
+    members: &mut A,
+    field: &mut T,
+) -> Result<(), A::Error> {
+    if let Some(text) = members.next_value::<Option<String>>()? {
+        *field = text.into();
     }
     Ok(())
+}
+
+impl<'de> Deserialize<'de> for Found<Arc<HandlerUse>> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Found(used, unknown) = Found::<HandlerUse>::deserialize(from)?;
+        Ok(Found(Arc::new(used), unknown))
+    }
+}
+
+impl<'de> Deserialize<'de> for Found<Option<Uses>> {
+    /// What means nothing is named with its place in the list.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Some(list) = Option::<Vec<Found<HandlerUse>>>::deserialize(from)? else {
+            return Ok(Found::default());
+        };
+        let mut names = Vec::new();
+        let kept = list.into_iter().enumerate().map(|(index, found)| {
+            let Found(used, unknown) = found;
+            names.extend(unknown.into_iter().map(|name| format!("{index}.{name}")));
+            used
+        });
+        Ok(Found(Some(kept.collect()), names))
+    }
+}
+
+impl<'de> Deserialize<'de> for Found<Option<Arc<[String]>>> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let list = Option::<Vec<Option<String>>>::deserialize(from)?;
+        let texts = |list: Vec<Option<String>>| list.into_iter().map(Option::unwrap_or_default);
+        Ok(Found(list.map(|list| texts(list).collect()), Vec::new()))
+    }
 }
 
 impl<'de> Deserialize<'de> for Found<HandlerUse> {
@@ -237,68 +290,83 @@ impl Default for Match {
     fn default() -> Match {
         Match::Http {
             methods: None,
-            url: String::new(),
+            url: Box::default(),
         }
     }
 }
 
-impl<'de> Deserialize<'de> for Found<Match> {
-    /// A match is for RPC if it has the member `full_method`, spelt exactly so.
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let members = match Value::deserialize(from)? {
-            Value::Object(members) => members,
-            Value::Null => return Ok(Found::default()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                return Err(D::Error::custom(
-                    "`match` must be an object with `methods` and `url`",
-                ));
-            }
-        };
-        let names: &[&str] = if members.contains_key("full_method") {
-            RPC_MATCH
-        } else {
-            HTTP_MATCH
-        };
-        let mut unknown = Vec::new();
-        let mut fields = serde_json::Map::new();
-        for (name, value) in members {
-            match known(&name, names) {
-                Known::Field(field) => {
-                    fields.insert(field.to_owned(), value);
-                }
-                Known::Unknown(hint) => unknown.push(hint),
-            }
+/// The members of `match`, not yet read.
+struct Members(Vec<(String, Box<RawValue>)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Members, D::Error> {
+        object(from)
+    }
+}
+
+impl Default for Members {
+    fn default() -> Members {
+        Members(Vec::with_capacity(2))
+    }
+}
+
+impl FromMembers for Members {
+    const NAME: &'static str = "`match`, an object with `methods` and `url`";
+
+    fn read<'de, A: MapAccess<'de>>(mut from: A) -> Result<Members, A::Error> {
+        let mut members = Members::default();
+        while let Some(member) = from.next_entry()? {
+            members.0.push(member);
         }
-        let mut take = |name: &str| fields.remove(name).unwrap_or_default();
-        let wrong = |error: serde_json::Error| D::Error::custom(format!("match: {error}"));
-        let string = |value: Value| {
-            serde_json::from_value::<Option<String>>(value)
-                .map(Option::unwrap_or_default)
-                .map_err(wrong)
-        };
-        if names.len() == 2 {
-            let methods: Option<Vec<Option<String>>> =
-                serde_json::from_value(take("methods")).map_err(wrong)?;
-            let methods =
-                methods.map(|list| list.into_iter().map(Option::unwrap_or_default).collect());
-            let url = string(take("url"))?;
-            return Ok(Found(Match::Http { methods, url }, unknown));
+        Ok(members)
+    }
+}
+
+/// A match is for RPC if it has the member `full_method`, spelt exactly so.
+fn matching<E: serde::de::Error>(
+    Members(members): Members,
+    shared: &mut Shared,
+) -> Result<(Match, Vec<String>), E> {
+    let rpc = members.iter().any(|(name, _)| name == "full_method");
+    let names: &[&str] = match rpc {
+        true => RPC_MATCH,
+        false => HTTP_MATCH,
+    };
+    let mut unknown = Vec::new();
+    let (mut texts, mut methods, mut allow_http_get) = ([None, None], None, None);
+    let [first, second] = &mut texts;
+    let wrong = |error: E| E::custom(format!("match: {error}"));
+    for (name, raw) in members {
+        match known(&name, names) {
+            Known::Field("authority") => *first = read_raw::<_, E>(&raw).map_err(wrong)?,
+            Known::Field("full_method" | "url") => {
+                *second = read_raw::<_, E>(&raw).map_err(wrong)?;
+            }
+            Known::Field("allow_http_get") => {
+                allow_http_get = read_raw::<_, E>(&raw).map_err(wrong)?;
+            }
+            Known::Field(_) => methods = shared.methods.read::<E>(raw).map_err(wrong)?.0,
+            Known::Unknown(hint) => unknown.push(hint),
         }
-        let allowed: Option<bool> =
-            serde_json::from_value(take("allow_http_get")).map_err(wrong)?;
-        let allow_http_get = allowed.unwrap_or(false);
-        let methods: &[&str] = if allow_http_get {
-            &["GET", "POST"]
-        } else {
-            &["POST"]
-        };
-        let matching = Match::Rpc {
-            authority: string(take("authority"))?,
-            full_method: string(take("full_method"))?,
+    }
+    let [authority, text] = texts.map(|text: Option<String>| text.unwrap_or_default().into());
+    let allow_http_get = allow_http_get.unwrap_or(false);
+    let found = match rpc {
+        true => Match::Rpc {
+            authority,
+            full_method: text,
             allow_http_get,
-            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
-        };
-        Ok(Found(matching, unknown))
+            methods: shared.rpc_methods(allow_http_get),
+        },
+        false => Match::Http { methods, url: text },
+    };
+    Ok((found, unknown))
+}
+
+impl<'de> Deserialize<'de> for Found<Arc<Upstream>> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let Found(upstream, unknown) = Found::<Upstream>::deserialize(from)?;
+        Ok(Found(Arc::new(upstream), unknown))
     }
 }
 

@@ -56,7 +56,7 @@ impl Report {
 
     /// The first rule with that id.
     pub fn rule(&self, id: &str) -> Option<&Arc<Rule>> {
-        self.rules.iter().find(|rule| rule.id == id)
+        self.rules.iter().find(|rule| *rule.id == *id)
     }
 }
 

@@ -1,11 +1,15 @@
 //! A document of rules: JSON or YAML, by its content.
 
 use super::migrate::{self, VersionError};
-use super::raw::Rule;
+use super::raw::{Rule, RuleSeed};
+use super::shared::Shared;
 use crate::config::document::{self, SyntaxError, yaml};
 use crate::value;
+use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
 
 /// The version whose rules Doorward reads: what `/rules` shows, and what rules without a version count as.
 pub const RULE_VERSION: &str = "v26.2.0";
@@ -45,11 +49,14 @@ pub fn read(text: &[u8], running: &str) -> Result<Vec<Rule>, DocumentError> {
     } else {
         decode(text)?
     };
+    let version: Arc<str> = running.split('+').next().unwrap_or(running).into();
     for (index, rule) in rules.iter_mut().enumerate() {
-        migrate::migrate(rule, running).map_err(|VersionError(message)| DocumentError::Rule {
-            index,
-            id: rule.id.clone(),
-            message,
+        migrate::migrate(rule, running, &version).map_err(|VersionError(message)| {
+            DocumentError::Rule {
+                index,
+                id: rule.id.to_string(),
+                message,
+            }
         })?;
     }
     Ok(rules)
@@ -58,10 +65,13 @@ pub fn read(text: &[u8], running: &str) -> Result<Vec<Rule>, DocumentError> {
 fn decode(text: &[u8]) -> Result<Vec<Rule>, DocumentError> {
     match std::str::from_utf8(text) {
         // The common case, without a detour over values.
-        Ok(utf8) => match serde_json::from_str::<Option<Vec<Rule>>>(utf8) {
-            Ok(rules) => return Ok(rules.unwrap_or_default()),
+        Ok(utf8) => match list(utf8) {
+            Ok(rules) => return Ok(rules),
             Err(error) if error.is_data() && value::is_valid(text) => {
-                return Err(misfit(utf8, &error));
+                // What only Go can read as text is read below.
+                if let Ok(value) = serde_json::from_str(utf8) {
+                    return Err(misfit(value, &error));
+                }
             }
             Err(_) => {}
         },
@@ -91,11 +101,41 @@ fn syntax(error: SyntaxError) -> DocumentError {
     }
 }
 
+fn list(text: &str) -> serde_json::Result<Vec<Rule>> {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let rules = from.deserialize_any(List(Shared::default()))?;
+    from.end()?;
+    Ok(rules)
+}
+
+/// Reads a list of rules that share what they have in common.
+struct List(Shared);
+
+impl<'de> Visitor<'de> for List {
+    type Value = Vec<Rule>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of rules")
+    }
+
+    fn visit_unit<E>(self) -> Result<Vec<Rule>, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Vec<Rule>, A::Error> {
+        let mut rules = Vec::new();
+        while let Some(rule) = items.next_element_seed(RuleSeed(&mut self.0))? {
+            rules.push(rule);
+        }
+        Ok(rules)
+    }
+}
+
 /// Good JSON, but no list of rules.
-fn misfit(text: &str, error: &serde_json::Error) -> DocumentError {
-    match serde_json::from_str(text).map(rules_of) {
-        Ok(Err(better)) => better,
-        Ok(Ok(_)) | Err(_) => DocumentError::Syntax {
+fn misfit(value: Value, error: &serde_json::Error) -> DocumentError {
+    match rules_of(value) {
+        Err(better) => better,
+        Ok(_) => DocumentError::Syntax {
             line: Some(error.line()),
             message: error.to_string(),
         },
@@ -120,6 +160,7 @@ fn rules_of(value: Value) -> Result<Vec<Rule>, DocumentError> {
             return Err(DocumentError::NotAList("rules are a list of objects"));
         }
     };
+    let mut shared = Shared::default();
     let rules = items.into_iter().enumerate().map(|(index, item)| {
         let id = item
             .get("id")
@@ -127,7 +168,8 @@ fn rules_of(value: Value) -> Result<Vec<Rule>, DocumentError> {
             .unwrap_or_default()
             .to_owned();
         let hint = wrong_shape(&item);
-        serde_json::from_value(item).map_err(|error| DocumentError::Rule {
+        let read = RuleSeed(&mut shared).deserialize(item);
+        read.map_err(|error| DocumentError::Rule {
             index,
             id,
             message: format!("{error}{hint}"),

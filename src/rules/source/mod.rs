@@ -161,7 +161,10 @@ fn rules(text: &[u8], place: &str) -> Result<Vec<Arc<Rule>>, FetchError> {
             place: place.to_owned(),
             error,
         })?;
-    Ok(rules.into_iter().map(Arc::new).collect())
+    let mut rules: Vec<Arc<Rule>> = rules.into_iter().map(Arc::new).collect();
+    // Collecting took over the memory of the larger rules themselves.
+    rules.shrink_to_fit();
+    Ok(rules)
 }
 
 /// Reading may take long; it must not hold up the other sources.

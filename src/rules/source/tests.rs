@@ -12,7 +12,7 @@ fn tools() -> Tools {
 async fn ids(url: &str) -> Result<Vec<String>, FetchError> {
     let repository = Repository::try_from(url.to_owned()).unwrap();
     match open(&repository, &tools()).fetch(None).await? {
-        Fetched::Rules { rules, .. } => Ok(rules.iter().map(|rule| rule.id.clone()).collect()),
+        Fetched::Rules { rules, .. } => Ok(rules.iter().map(|rule| rule.id.to_string()).collect()),
         Fetched::Unchanged => panic!("never fetched before"),
     }
 }

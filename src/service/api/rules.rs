@@ -3,13 +3,14 @@
 use super::json;
 use crate::config::{self, HandlerKind};
 use crate::pipeline::envelope;
-use crate::rules::raw::{HandlerUse, Rule};
+use crate::rules::raw::{Rule, Uses};
 use crate::rules::status::Report;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode;
 use pingora::http::RequestHeader;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 const PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
@@ -64,18 +65,19 @@ fn answer(text: serde_json::Result<String>) -> Response<Bytes> {
 
 fn redacted(rule: &Rule) -> Rule {
     let mut shown = rule.clone();
-    let hide = |kind, uses: &mut Option<Vec<HandlerUse>>| {
-        for used in uses.iter_mut().flatten() {
+    let hide = |kind, uses: &mut Option<Uses>| {
+        for used in uses.iter_mut().flat_map(Arc::make_mut) {
             used.config = config::redacted(kind, &used.handler, &used.config);
         }
     };
     hide(HandlerKind::Authenticator, &mut shown.authenticators);
     hide(HandlerKind::Mutator, &mut shown.mutators);
     hide(HandlerKind::Error, &mut shown.errors);
-    let used = &mut shown.authorizer;
+    let used = Arc::make_mut(&mut shown.authorizer);
     used.config = config::redacted(HandlerKind::Authorizer, &used.handler, &used.config);
-    shown.upstream.url = config::without_password(&shown.upstream.url);
-    for value in shown.upstream.own.values_mut() {
+    let upstream = Arc::make_mut(&mut shown.upstream);
+    upstream.url = config::without_password(&upstream.url);
+    for value in upstream.own.values_mut() {
         config::redact_by_name(value);
     }
     shown
