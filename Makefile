@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DENY := 0.20.2
+MDBOOK := 0.4.52
 
 .PHONY: help
 help: ## this list
@@ -65,3 +66,8 @@ release: setup ## a stripped binary in target/release
 .PHONY: reference
 reference: ## write the reference pages of docs/ from the code
 	DOORWARD_WRITE_REFERENCE=1 cargo test --locked --lib reference::
+
+.PHONY: docs
+docs: ## the documentation as a site in target/book (installs mdbook where it is missing)
+	@command -v mdbook >/dev/null || cargo install mdbook --version $(MDBOOK) --locked
+	mdbook build docs --dest-dir $(abspath $(TARGET))/book

@@ -13,6 +13,7 @@
 )]
 
 mod adopt;
+mod docs;
 mod edge_bodies;
 mod edge_grpc;
 mod edge_limits;
