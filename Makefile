@@ -41,7 +41,7 @@ deny:
 	cargo deny --locked check licenses bans sources
 
 .PHONY: conformance
-conformance: ## the recorded suites of tests/conformance-suites, played by the shared runner where it is
+conformance: ## the recorded suites once more, played by the independent runner where it is
 	cargo build --locked
 	.ci/conformance
 
