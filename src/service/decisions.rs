@@ -12,7 +12,7 @@ use super::translate::{self, Entry, Reading, Settings};
 use super::turn;
 use crate::canonical::{self, headers};
 use crate::config::EchoHeaders;
-use crate::engine::{Decision, Engine};
+use crate::engine::{Decision, Engine, Matched};
 use crate::pipeline::envelope::Envelope;
 use crate::pipeline::{BodySource, Client, Echo, Grant, StepReport, watch};
 use crate::telemetry::spans;
@@ -96,9 +96,10 @@ impl Decisions {
         let asks_why = translate::asks_why(session, &self.settings);
         let mut answer =
             if explain::is_question(header) && translate::may_ask_why(session, &self.settings) {
-                self.explanation(session).await
+                Box::pin(self.explanation(session)).await
             } else if canonical::is_decision(header.raw_path()) && asks_why {
-                let (mut answer, steps) = watch(self.decision(session, started, kept)).await;
+                let decision = watch(self.decision(session, started, kept));
+                let (mut answer, steps) = Box::pin(decision).await;
                 tell_why(kept.as_ref(), &steps, answer.headers_mut());
                 answer
             } else if canonical::is_decision(header.raw_path()) {
@@ -149,6 +150,18 @@ impl Decisions {
             keep(request, decision);
             return answer;
         }
+        // Few requests come this way: they pay for its room themselves.
+        Box::pin(self.with_body(session, matched, request, client, keep)).await
+    }
+
+    async fn with_body(
+        &self,
+        session: &mut ServerSession,
+        matched: Matched,
+        request: canonical::Request,
+        client: Client,
+        keep: impl FnOnce(canonical::Request, Decision),
+    ) -> Response<Bytes> {
         let headers = session.req_header().headers.clone();
         let body = SessionBody::new(session, &self.settings);
         let view = translate::view(&request, &headers, client, Some(&body));

@@ -9,6 +9,8 @@ mod otlp;
 mod tests;
 
 use crate::config::Tracing;
+#[cfg(feature = "otlp")]
+use futures_util::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 #[cfg(feature = "otlp")]
@@ -128,12 +130,16 @@ impl RequestSpan {
     }
 
     /// Does a part of the request's work; spans that begin inside it are below this one.
-    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
+    ///
+    /// No `async fn`: that would keep room for the work once more, in a future that is moved for each request.
+    pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
         #[cfg(feature = "otlp")]
-        if let Some(open) = &self.open {
-            return open.scope(work).await;
-        }
-        work.await
+        return match &self.open {
+            Some(open) => Either::Left(open.scope(work)),
+            None => Either::Right(work),
+        };
+        #[cfg(not(feature = "otlp"))]
+        return work;
     }
 
     /// What tells an upstream of this span; `None` where nothing is traced, and the client's own headers are passed on.

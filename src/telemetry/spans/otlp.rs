@@ -264,8 +264,8 @@ impl Open {
         }
     }
 
-    pub(super) async fn scope<F: Future>(&self, work: F) -> F::Output {
-        CURRENT.scope(self.context.clone(), work).await
+    pub(super) fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        CURRENT.scope(self.context.clone(), work)
     }
 
     pub(super) fn traceparent(&self) -> HeaderValue {
