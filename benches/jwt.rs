@@ -1,6 +1,7 @@
-//! What a JSON Web Token costs: seen before, and verified anew by each algorithm.
+//! What a JSON Web Token costs: seen before, verified anew and signed by each algorithm.
 //!
-//! `cargo bench --bench jwt`. The usual target is a token seen before within 1 µs, RS256 anew within 40 µs, ES256 within 80 µs.
+//! `cargo bench --bench jwt`. The aims are a token seen before within 1 µs, RS256 anew within 40 µs, ES256 within 80 µs; signed within
+//! 0.4 ms with RS256, 40 µs with ES256.
 
 #![allow(
     clippy::expect_used,
@@ -24,6 +25,7 @@ struct World {
     _folder: tempfile::TempDir,
     _runtime: tokio::runtime::Runtime,
     ring: KeyRing,
+    signer: Signer,
     token: String,
 }
 
@@ -57,6 +59,7 @@ fn world(alg: Algorithm) -> World {
         _folder: folder,
         _runtime: runtime,
         ring,
+        signer,
         token,
     }
 }
@@ -102,6 +105,9 @@ fn tokens(criterion: &mut Criterion) {
         let forgetful = verifier(alg, 0);
         let name = format!("anew {}", alg.name());
         group.bench_function(name, |b| b.iter(|| verify(&forgetful, &world)));
+        let claims = br#"{"exp":4102444800,"iss":"https://door.example/","sub":"248289761001"}"#;
+        let sign = || world.signer.sign(black_box(claims)).unwrap();
+        group.bench_function(format!("sign {}", alg.name()), |b| b.iter(sign));
     }
     group.finish();
 }
