@@ -304,12 +304,17 @@ fn open_listener<A>(
 where
     A: pingora_core::apps::HttpServerApp + Send + Sync + 'static,
 {
-    let address = listener.address.to_string();
-    probe(&address, open.listeners).map_err(|error| ListenError::Bind {
+    let mut address = listener.address.to_string();
+    let free = probe(&address, open.listeners).map_err(|error| ListenError::Bind {
         key,
         address: address.clone(),
         error,
     })?;
+    if let (0, Some(free)) = (listener.address.port, free) {
+        // Pingora keeps sockets by the address that was asked for: two listeners at port 0 would be one.
+        address = free.to_string();
+        tracing::info!(listener = key, %address, "listens at a free port");
+    }
     let tls = listener.tls.as_ref();
     let tls = tls.map(|tls| Tls::load(&format!("{key}.tls"), tls));
     let door = Door::new(
@@ -355,8 +360,8 @@ fn allowance(listener: &Listener) -> Allowance {
 const TAKEN: Duration = Duration::from_secs(2);
 
 /// Pingora panics in a thread of its own where a port is taken; asked before, it is an error with a name. One that is to be taken over
-/// is taken, by the old process.
-fn probe(address: &str, listeners: Listeners) -> io::Result<()> {
+/// is taken, by the old process. The answer is where it could listen, with the port that the system chose for 0.
+fn probe(address: &str, listeners: Listeners) -> io::Result<Option<SocketAddr>> {
     let address = address
         .to_socket_addrs()?
         .next()
@@ -365,14 +370,14 @@ fn probe(address: &str, listeners: Listeners) -> io::Result<()> {
     loop {
         match (TcpListener::bind(address), listeners) {
             (Err(error), Listeners::TakeOver) if error.kind() == io::ErrorKind::AddrInUse => {
-                return Ok(());
+                return Ok(None);
             }
             (Err(error), Listeners::Open)
                 if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < end =>
             {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            (bound, _) => return bound.map(drop),
+            (bound, _) => return bound?.local_addr().map(Some),
         }
     }
 }

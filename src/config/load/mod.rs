@@ -78,8 +78,8 @@ impl Sources {
                 None,
             )
         })?;
-        let text = std::fs::read(file)
-            .map_err(|error| problem(None, format!("can't be read: {error}"), None))?;
+        let text =
+            std::fs::read(file).map_err(|error| problem(None, unreadable(file, &error), None))?;
         let document = document::configuration(syntax, &text)
             .map_err(|SyntaxError { line, message }| problem(line, message, None))?;
         merge(&mut self.document, document.value);
@@ -146,6 +146,16 @@ impl Sources {
             config,
             warnings: findings.warnings,
         })
+    }
+}
+
+/// A relative path is looked for from where Doorward was started, which may not be where it was meant.
+fn unreadable(file: &Path, error: &std::io::Error) -> String {
+    match std::env::current_dir() {
+        Ok(folder) if file.is_relative() => {
+            format!("can't be read from {}: {error}", folder.display())
+        }
+        Ok(_) | Err(_) => format!("can't be read: {error}"),
     }
 }
 
