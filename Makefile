@@ -50,6 +50,11 @@ test-gateways: ## one corpus of requests through nginx, Caddy, HAProxy, Envoy (i
 	cargo build --locked
 	.ci/gateways
 
+.PHONY: test-edge
+test-edge: ## curl, h2load, Node and Python websockets (installed where missing) and odd upstreams through a running Doorward
+	cargo build --locked
+	.ci/edge
+
 .PHONY: test-providers
 test-providers: ## tokens of real identity providers (installed where missing) through a running Doorward
 	cargo build --locked

@@ -13,6 +13,8 @@ pub enum Rejection {
     Method,
     #[error("the target is longer than allowed")]
     TargetTooLong,
+    #[error("there are more header lines than allowed")]
+    TooManyHeaders,
     #[error("the target neither begins with a slash nor is an absolute http url")]
     NotAPath,
     #[error("the target is not below `/decisions`")]
@@ -78,6 +80,7 @@ impl Rejection {
             Rejection::Asterisk | Rejection::NotADecision => 404,
             Rejection::Connect => 405,
             Rejection::TargetTooLong => 414,
+            Rejection::TooManyHeaders => 431,
             Rejection::Method
             | Rejection::NotAPath
             | Rejection::Fragment

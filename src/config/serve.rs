@@ -210,6 +210,8 @@ pub struct Timeouts {
     pub body_idle: Duration,
     /// Until the client takes more of an answer; the reference's `write`.
     pub write_idle: Duration,
+    /// Until an upstream sends more of its answer; the reference's `write`, which ends every answer after that long.
+    pub upstream_idle: Duration,
     /// Between two requests; the reference's `idle`.
     pub keepalive: Duration,
     /// For requests in flight when Doorward is told to stop.
@@ -253,6 +255,7 @@ impl From<TimeoutKeys> for Timeouts {
             header: pick(&[keys.header], 5),
             body_idle: pick(&[keys.body_idle, keys.read], 60),
             write_idle: pick(&[keys.write_idle, keys.write], 60),
+            upstream_idle: pick(&[keys.write], 120),
             keepalive: pick(&[keys.keepalive, keys.idle], 120),
             shutdown: pick(&[keys.shutdown], 5),
         }
@@ -275,6 +278,9 @@ pub struct Limits {
     pub connections: Option<NonZeroUsize>,
     /// HTTP/2 streams of one connection.
     pub streams: u32,
+    /// Requests on one connection, which is closed then; `None` (written as 0) for no limit.
+    #[serde(deserialize_with = "unlimited_at_zero")]
+    pub requests: Option<NonZeroUsize>,
 }
 
 /// What a listener shows its clients over TLS, and what it asks of them.

@@ -6,6 +6,7 @@
 
 use super::chunks::Chunks;
 use super::head::Framing;
+use super::streams::Streams;
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use pingora_core::protocols::raw_connect::ProxyDigest;
@@ -14,12 +15,14 @@ use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     Stream, TimingDigest, UniqueID, UniqueIDType,
 };
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// How much of what follows is read while a request is served: enough to notice that the client left.
 const AHEAD_WHILE_SERVING: usize = 4096;
@@ -33,8 +36,10 @@ enum Body {
     Chunked(Chunks),
     /// Nothing until a 101 goes out, everything after.
     Upgrade,
-    /// Not HTTP/1 requests any more: HTTP/2 frames or an upgraded protocol.
+    /// Not HTTP/1 requests any more: an upgraded protocol, or whatever a refused client still sends.
     Open,
+    /// Frames.
+    Http2(Streams),
 }
 
 #[derive(Debug)]
@@ -58,10 +63,18 @@ impl Conn {
         &self.ahead
     }
 
-    /// Reads more of the next request; 0 at the end of the connection.
+    /// Reads more of the next request; 0 at the end of the connection. Holds no buffer while it waits: most connections of an edge are
+    /// idle.
     pub(super) async fn read_ahead(&mut self) -> io::Result<usize> {
-        self.ahead.reserve(READ);
-        self.io.read_buf(&mut self.ahead).await
+        poll_fn(|cx| self.poll_ahead(cx)).await
+    }
+
+    fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut space = [MaybeUninit::uninit(); READ];
+        let mut buf = ReadBuf::uninit(&mut space);
+        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
+        self.ahead.extend_from_slice(buf.filled());
+        Poll::Ready(Ok(buf.filled().len()))
     }
 
     /// Takes a head of so many bytes off, and opens the connection as far as its body goes.
@@ -91,6 +104,11 @@ impl Conn {
         self.body = Body::Open;
     }
 
+    /// HTTP/2 from here on. The streams that the client opens are counted.
+    pub(super) fn open_http2(&mut self, streams: Streams) {
+        self.body = Body::Http2(streams);
+    }
+
     /// Reads behind the request's end, only to notice that the client closed.
     fn poll_behind(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.ahead.len() < AHEAD_WHILE_SERVING {
@@ -110,11 +128,7 @@ impl Conn {
         if !self.ahead.is_empty() {
             return Poll::Ready(Ok(true));
         }
-        let mut space = [0; READ];
-        let mut buf = ReadBuf::new(&mut space);
-        ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf))?;
-        self.ahead.extend_from_slice(buf.filled());
-        Poll::Ready(Ok(!self.ahead.is_empty()))
+        self.poll_ahead(cx).map_ok(|read| read > 0)
     }
 
     fn give(&mut self, buf: &mut ReadBuf<'_>, most: usize) -> usize {
@@ -122,6 +136,24 @@ impl Conn {
         buf.put_slice(self.ahead.get(..take).unwrap_or_default());
         self.ahead.advance(take);
         take
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+            return Pin::new(&mut self.io).poll_read(cx, buf);
+        }
+        self.give(buf, usize::MAX);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_frames(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(self.poll_open(cx, buf))?;
+        if let Body::Http2(streams) = &mut self.body {
+            streams.advance(buf.filled().get(before..).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_length(
@@ -172,16 +204,15 @@ impl AsyncRead for Conn {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let conn = &mut *self;
+        if let Body::Http2(_) = conn.body {
+            return conn.poll_frames(cx, buf);
+        }
         match conn.body {
             Body::Length(0) | Body::Upgrade => conn.poll_behind(cx),
             Body::Length(left) => conn.poll_length(cx, buf, left),
             Body::Chunked(chunks) if chunks.done() => conn.poll_behind(cx),
             Body::Chunked(chunks) => conn.poll_chunked(cx, buf, chunks),
-            Body::Open if conn.ahead.is_empty() => Pin::new(&mut conn.io).poll_read(cx, buf),
-            Body::Open => {
-                conn.give(buf, usize::MAX);
-                Poll::Ready(Ok(()))
-            }
+            Body::Open | Body::Http2(_) => conn.poll_open(cx, buf),
         }
     }
 }

@@ -6,18 +6,23 @@
 use super::conn::Conn;
 use super::head::{self, HeadLimits};
 use super::refusal::Refused;
+use super::streams::Streams;
 use super::tls::{NoHandshake, Tls};
 use async_trait::async_trait;
-use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora_core::apps::{
+    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
+};
 use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::protocols::{ALPN, GetSocketDigest, Ssl, Stream};
 use pingora_core::server::ShutdownWatch;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// RFC 9113 §3.4.
@@ -38,12 +43,18 @@ pub(super) struct Allowance {
     pub body_idle: Duration,
     pub write_idle: Duration,
     pub connections: usize,
+    /// Of one connection; `None`: no limit.
+    pub requests: Option<u32>,
+    /// Of one HTTP/2 connection at a time.
+    pub streams: u32,
 }
 
 /// Told of what never became a request.
 pub(super) trait Watcher: Send + Sync + 'static {
     fn refused(&self, peer: Option<SocketAddr>, why: Refused);
     fn not_encrypted(&self, peer: Option<SocketAddr>, why: NoHandshake);
+    /// So many streams of an HTTP/2 connection that has ended never became requests.
+    fn streams_refused(&self, peer: Option<SocketAddr>, count: u64);
     fn opened(&self);
     fn closed(&self);
 }
@@ -51,7 +62,7 @@ pub(super) trait Watcher: Send + Sync + 'static {
 pub(super) struct Door<A, W> {
     app: Arc<A>,
     tls: Option<Arc<Tls>>,
-    watcher: W,
+    watcher: Arc<W>,
     allowance: Allowance,
     open: AtomicUsize,
 }
@@ -66,7 +77,7 @@ impl<A, W> Door<A, W> {
         Door {
             app: Arc::new(app),
             tls,
-            watcher,
+            watcher: Arc::new(watcher),
             allowance,
             open: AtomicUsize::new(0),
         }
@@ -157,31 +168,35 @@ where
             ) {
                 (Next::Request { head }, Protocol::Any | Protocol::Http1) => head,
                 (Next::Http2, Protocol::Any | Protocol::Http2) => {
-                    return self.serve_h2(conn, shutdown).await;
+                    return Box::pin(self.serve_h2(conn, shutdown)).await;
                 }
                 // The handshake settled on one protocol, and the client speaks the other.
                 (Next::Http2, Protocol::Http1) => {
-                    return self.refuse(conn, Refused::Malformed).await;
+                    return Box::pin(self.refuse(conn, Refused::Malformed)).await;
                 }
                 (Next::End, _) => return,
                 (Next::Request { .. } | Next::Refuse(_), Protocol::Http2) => {
                     return self.watcher.refused(peer(&*conn), Refused::Malformed);
                 }
-                (Next::Refuse(why), _) => return self.refuse(conn, why).await,
+                (Next::Refuse(why), _) => return Box::pin(self.refuse(conn, why)).await,
             };
             let framing = match head::check(
                 conn.ahead().get(..head).unwrap_or_default(),
                 self.allowance.head,
             ) {
                 Ok(framing) => framing,
-                Err(why) => return self.refuse(conn, why).await,
+                Err(why) => return Box::pin(self.refuse(conn, why)).await,
             };
             let head = conn.begin(head, framing);
             let head = head::escaped(&head).unwrap_or(head);
             let mut session = ServerSession::new_http1(conn);
             match settings.take() {
                 Some(settings) => HttpPersistentSettings::apply_to_session(settings, &mut session),
-                None => session.set_keepalive(Some(self.allowance.keepalive.as_secs())),
+                None => {
+                    session.set_keepalive(Some(self.allowance.keepalive.as_secs()));
+                    let reuses = self.allowance.requests.map(|most| most.saturating_sub(1));
+                    session.set_keepalive_reuses_remaining(reuses);
+                }
             }
             session.set_pipelined_prefix(head);
             session.set_read_timeout(Some(self.allowance.body_idle));
@@ -266,8 +281,84 @@ where
 
     /// Hands the connection to Pingora's HTTP/2 loop, preface and all.
     async fn serve_h2(&self, mut conn: Box<Conn>, shutdown: &ShutdownWatch) {
-        conn.open();
-        ServerApp::process_new(&self.app, conn, shutdown).await;
+        let opened = Arc::new(AtomicU64::new(0));
+        conn.open_http2(Streams::new(opened.clone()));
+        let (end, ends) = watch::channel(*shutdown.borrow());
+        let tally = Arc::new(Tally {
+            app: self.app.clone(),
+            watcher: self.watcher.clone(),
+            peer: peer(&*conn),
+            opened,
+            served: AtomicU64::new(0),
+            most: self.allowance.requests.map_or(u64::MAX, u64::from),
+            under_way: u64::from(self.allowance.streams),
+            end,
+        });
+        let mut stopping = shutdown.clone();
+        let mut served = ServerApp::process_new(&tally, conn, &ends);
+        tokio::select! {
+            _ = &mut served => return,
+            // The sender outlives every service; where it does not, that is an end, too.
+            _ = stopping.wait_for(|stops| *stops) => {}
+        }
+        tally.end.send_replace(true);
+        served.await;
+    }
+}
+
+/// The application of one HTTP/2 connection, which counts its requests.
+///
+/// It is dropped with the last of them, and what the client opened beyond them was refused.
+struct Tally<A, W: Watcher> {
+    app: Arc<A>,
+    watcher: Arc<W>,
+    peer: Option<SocketAddr>,
+    opened: Arc<AtomicU64>,
+    served: AtomicU64,
+    most: u64,
+    under_way: u64,
+    /// Tells Pingora's loop to take no more streams and to close when the last one is done.
+    end: watch::Sender<bool>,
+}
+
+#[async_trait]
+impl<A, W> HttpServerApp for Tally<A, W>
+where
+    A: HttpServerApp + Send + Sync + 'static,
+    W: Watcher,
+{
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if number >= self.most {
+            self.end.send_replace(true);
+        }
+        // What was under way when the client was told is served; a client that doesn't listen is not.
+        if number > self.most.saturating_add(self.under_way) {
+            return None;
+        }
+        self.app.process_new_http(session, shutdown).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.app.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.app.server_options()
+    }
+}
+
+impl<A, W: Watcher> Drop for Tally<A, W> {
+    fn drop(&mut self) {
+        let opened = self.opened.load(Ordering::Relaxed);
+        let refused = opened.saturating_sub(self.served.load(Ordering::Relaxed));
+        if refused > 0 {
+            self.watcher.streams_refused(self.peer, refused);
+        }
     }
 }
 
@@ -301,13 +392,14 @@ where
         let (_counted, room) = self.admit();
         match room {
             Room::Free => {
-                if let Some(io) = self.enter(io).await {
+                // Boxed as `refuse` is: a connection holds the largest of its steps as long as it lives.
+                if let Some(io) = Box::pin(self.enter(io)).await {
                     self.serve(io, shutdown).await;
                 }
             }
             Room::ForAnAnswer if self.tls.is_none() => {
                 let conn = Box::new(Conn::new(io));
-                self.refuse(conn, Refused::TooManyConnections).await;
+                Box::pin(self.refuse(conn, Refused::TooManyConnections)).await;
             }
             Room::ForAnAnswer | Room::None => {
                 self.watcher

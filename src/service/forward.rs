@@ -1,8 +1,7 @@
 //! The way to the upstream: which server, over which connection, and what happens when it fails.
 
-use super::upstream::{Need, Peers, Tries, is_grpc, is_replayable};
+use super::upstream::{Need, Peers, Tries, is_replayable};
 use crate::canonical::cookies;
-use crate::canonical::headers::Upgrade;
 use crate::upstreams::{HashOn, NoServer, Policy, Upstream};
 use http::HeaderMap;
 use pingora::http::RequestHeader;
@@ -15,7 +14,7 @@ pub(super) async fn peer(
     upstream: &Upstream,
     subject: &str,
     request: &RequestHeader,
-    upgrade: Upgrade,
+    need: Need,
     tries: &mut Tries,
 ) -> Result<Box<HttpPeer>> {
     let key = affinity(upstream, subject, &request.headers);
@@ -29,11 +28,6 @@ pub(super) async fn peer(
     };
     let found = peers.address(upstream, server, tries.addresses()).await;
     let found = found.map_err(|error| no_connection(upstream, tries, error))?;
-    let need = match upgrade {
-        Upgrade::WebSocket => Need::Upgrade,
-        Upgrade::No if is_grpc(&request.headers) => Need::Grpc,
-        Upgrade::No => Need::Nothing,
-    };
     let mut peer = peers.peer(upstream, server, found.address, need)?;
     tries.shape(&mut peer);
     tries.found(found);

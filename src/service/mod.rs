@@ -25,6 +25,7 @@ mod replay;
 mod reply;
 mod rewind;
 mod server;
+mod streams;
 mod tls;
 mod translate;
 mod turn;

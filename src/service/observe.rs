@@ -294,6 +294,9 @@ fn denied(refused: &Refused) -> Denied<'_> {
     }
 }
 
+/// The reason of streams that were refused before they were requests.
+pub(super) const STREAM: &str = "http2_stream";
+
 /// What is counted of one listener's connections.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -320,6 +323,11 @@ impl Connections {
 
     pub(super) fn closed(&self) {
         self.open.add(-1);
+    }
+
+    pub(super) fn streams_refused(&self, count: u64) {
+        let labels = [self.listener, STREAM];
+        self.telemetry.metrics.refused.with(labels).add(count);
     }
 
     /// Rare enough for a lookup: what is refused here costs a connection.

@@ -6,7 +6,7 @@ use super::forward::{self, Broken};
 use super::observe::{Observer, Verdict};
 use super::rewind::rewind;
 use super::translate::{self, Entry, Reading, Settings};
-use super::upstream::{Peers, Tries, is_grpc};
+use super::upstream::{Body, Need, Peers, Tries, is_grpc};
 use super::{grpc, reply};
 use crate::canonical;
 use crate::canonical::headers::{self, UnderscoreHeaders, Upgrade};
@@ -297,12 +297,18 @@ impl ProxyHttp for Proxy {
     ) -> Result<Box<HttpPeer>> {
         let granted = granted(ctx.entry.as_ref(), ctx.decision.as_ref())?;
         let upgrade = ctx.entry.as_ref().map(|entry| entry.upgrade);
+        let body = match session.as_mut().is_body_done() {
+            true => Body::Complete,
+            false => Body::ToCome,
+        };
+        let upgrade = upgrade.unwrap_or(Upgrade::No);
+        let need = Need::of(upgrade, &session.req_header().headers, body);
         forward::peer(
             &self.peers,
             granted.upstream,
             granted.grant.subject(),
             session.req_header(),
-            upgrade.unwrap_or(Upgrade::No),
+            need,
             &mut ctx.tries,
         )
         .await
@@ -395,8 +401,15 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        if let (Some(kept), true) = (&ctx.body, end_of_stream) {
-            *body = Some(kept.clone());
+        if end_of_stream {
+            if let Some(kept) = &ctx.body {
+                *body = Some(kept.clone());
+            }
+            // An HTTP/2 body may end with an empty frame. Towards HTTP/1.1 Pingora 0.9.1 would write it as the chunk that ends a body,
+            // and another one behind it, which the upstream would take for a part of the next request.
+            if body.as_ref().is_some_and(Bytes::is_empty) {
+                *body = None;
+            }
         }
         ctx.in_time()
     }

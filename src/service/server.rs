@@ -8,7 +8,7 @@ use super::ext_authz::ExtAuthz;
 use super::handover::{self, HandoverError, Listeners};
 use super::head::HeadLimits;
 use super::metrics::MetricsPage;
-use super::observe::{Connections, Entrance, Observer};
+use super::observe::{Connections, Entrance, Observer, STREAM};
 use super::proxy::Proxy;
 use super::reading;
 use super::refusal::Refused;
@@ -196,7 +196,7 @@ fn proxy_service(
 fn peers(listener: &Listener) -> Peers {
     Peers::new(PeerSettings {
         connect: Duration::from_secs(10),
-        read_idle: listener.timeout.write_idle,
+        read_idle: listener.timeout.upstream_idle,
         write_idle: listener.timeout.body_idle,
         pool_idle: Duration::from_secs(90),
     })
@@ -275,6 +275,7 @@ fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<S
         underscores: reading::underscores(config),
         body_for_decision: listener.limits.body_for_decision,
         body_idle: listener.timeout.body_idle,
+        headers: listener.limits.headers,
         echo: config.decisions.echo_headers,
         explain: listener.explain,
         cors: listener.cors.as_ref().map(cors),
@@ -353,6 +354,10 @@ fn allowance(listener: &Listener) -> Allowance {
         body_idle: timeout.body_idle,
         write_idle: timeout.write_idle,
         connections: limits.connections.map_or(usize::MAX, |most| most.get()),
+        streams: limits.streams,
+        requests: limits
+            .requests
+            .map(|most| u32::try_from(most.get()).unwrap_or(u32::MAX)),
     }
 }
 
@@ -398,6 +403,11 @@ impl Watcher for Watch {
     fn not_encrypted(&self, peer: Option<SocketAddr>, why: NoHandshake) {
         self.connections.refused(why.label());
         tracing::info!(target: "doorward::access", listener = self.listener, ?peer, reason = why.label(), "no TLS");
+    }
+
+    fn streams_refused(&self, peer: Option<SocketAddr>, count: u64) {
+        self.connections.streams_refused(count);
+        tracing::info!(target: "doorward::access", listener = self.listener, ?peer, count, reason = STREAM, "HTTP/2 streams that never became requests");
     }
 
     fn opened(&self) {

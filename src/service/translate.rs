@@ -23,6 +23,8 @@ pub(super) struct Settings {
     pub underscores: UnderscoreHeaders,
     /// Bytes of a body that a handler may ask for.
     pub body_for_decision: usize,
+    /// Header lines of an HTTP/2 request; those of HTTP/1 are counted before they are parsed.
+    pub headers: usize,
     /// How long such a body may pause.
     pub body_idle: Duration,
     pub echo: EchoHeaders,
@@ -105,6 +107,9 @@ fn read(
         headers: &header.headers,
     };
     let request = match reading {
+        _ if header.version == Version::HTTP_2 && header.headers.len() > settings.headers => {
+            Err(Rejection::TooManyHeaders)
+        }
         Reading::Proxy => canonical::for_proxy(&inbound, &settings.trust, &settings.paths),
         Reading::Decision => canonical::for_decision(&inbound, &settings.trust, &settings.paths),
     };

@@ -187,6 +187,95 @@ async fn a_body_that_nobody_judges_has_no_limit() {
     assert_eq!(remote.count(), 0);
 }
 
+/// Whatever frames a body came in, an HTTP/1.1 upstream reads one body and nothing behind it.
+#[test]
+fn a_chunked_body_ends_once() {
+    use crate::h2::{self, H2, Outcome};
+    use std::io::{Read, Write};
+    let remote = Stub::start(|_| stub::answer(200, &[], ""));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let doorward = doorward(
+        &remote,
+        [(Http::One, address), (Http::Two, address)],
+        json!({}),
+    );
+    let fields = |path| {
+        [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "h.test"),
+            (":path", path),
+        ]
+    };
+    // An empty frame at the end, in the middle, alone, or none.
+    for (path, frames) in [
+        ("/plain/One", vec!["hello", ""]),
+        ("/plain/One", vec!["", "he", "", "llo"]),
+        ("/plain/One", vec![""]),
+        ("/plain/One", vec!["hello"]),
+        ("/judged/One", vec!["hello", ""]),
+        ("/judged/One", vec![""]),
+    ] {
+        let mut client = H2::connect(doorward.proxy);
+        let id = client.headers(&fields(path), 0);
+        let (last, first) = frames.split_last().unwrap();
+        for part in first {
+            client.frame(h2::DATA, 0, id, part.as_bytes());
+        }
+        let upstream = std::thread::spawn({
+            let listener = listener.try_clone().unwrap();
+            move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut seen = Vec::new();
+                let mut space = [0; 4096];
+                // Chunked, the end is the last chunk; else nothing follows the head.
+                let ended = |seen: &[u8]| {
+                    let text = String::from_utf8_lossy(seen).to_ascii_lowercase();
+                    text.contains("\r\n\r\n")
+                        && (!text.contains("transfer-encoding") || text.ends_with("\r\n0\r\n\r\n"))
+                };
+                while !ended(&seen) {
+                    let read = stream.read(&mut space).unwrap();
+                    assert!(read > 0, "{}", String::from_utf8_lossy(&seen));
+                    seen.extend_from_slice(&space[..read]);
+                }
+                stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    .unwrap();
+                // To the end: Doorward closes after that answer.
+                stream.read_to_end(&mut seen).unwrap();
+                String::from_utf8(seen).unwrap()
+            }
+        });
+        // The frame that ends the stream comes when everything before it was taken.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        client.frame(h2::DATA, h2::END_STREAM, id, last.as_bytes());
+        assert_eq!(
+            client.outcome(id),
+            Outcome::Answered(200),
+            "{path} {frames:?}"
+        );
+        let seen = upstream.join().unwrap();
+        let (head, body) = seen.split_once("\r\n\r\n").unwrap();
+        let text: String = frames.concat();
+        if head
+            .to_ascii_lowercase()
+            .contains("transfer-encoding: chunked")
+        {
+            assert_eq!(
+                body.matches("0\r\n\r\n").count(),
+                1,
+                "{path} {frames:?} {seen:?}"
+            );
+            let read: String = body.split("\r\n").skip(1).step_by(2).collect();
+            assert_eq!(read, text, "{path} {frames:?} {seen:?}");
+        } else {
+            assert_eq!(body, text, "{path} {frames:?} {seen:?}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_judged_body_is_sent_again_where_the_connection_was_closed_meanwhile() {
     let remote = Stub::start(|_| stub::answer(200, &[], ""));

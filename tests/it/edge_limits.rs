@@ -1,6 +1,7 @@
 //! What a listener allows: connections, file descriptors, streams, and an end that loses nothing.
 
 use crate::edge_tls::client;
+use crate::h2::{self, H2, Outcome};
 use crate::support::{Client, Doorward, Upstream, get, plain_config, rule};
 use serde_json::json;
 use std::net::TcpStream;
@@ -42,6 +43,155 @@ fn connections_beyond_the_limit_are_told_so_and_room_is_given_back() {
     let end = Instant::now() + Duration::from_secs(20);
     while get(doorward.proxy, "/x", "h.test").status != 200 {
         assert!(Instant::now() < end);
+    }
+}
+
+/// Heads at the limits pass, those beyond are answered, over HTTP/1.1 and HTTP/2.
+#[test]
+fn heads_beyond_the_limits_are_refused_by_what_is_too_much() {
+    let upstream = Upstream::start();
+    let limits = json!({ "limits": { "headers": 20, "target_bytes": 100, "header_bytes": 4000 } });
+    let doorward = doorward(&upstream, limits);
+    let many = |count: usize| -> Vec<(String, String)> {
+        (0..count).map(|n| (format!("x-{n}"), "v".into())).collect()
+    };
+    let long = |bytes: usize| vec![("x-long".to_owned(), "v".repeat(bytes))];
+    for (path, headers, status) in [
+        (format!("/{}", "p".repeat(99)), many(0), 200),
+        (format!("/{}", "p".repeat(100)), many(0), 414),
+        ("/x".into(), many(15), 200),
+        ("/x".into(), many(40), 431),
+        ("/x".into(), long(3000), 200),
+        ("/x".into(), long(4000), 431),
+    ] {
+        let mut request = format!("GET {path} HTTP/1.1\r\nHost: h.test\r\n");
+        for (name, value) in &headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        let mut client = Client::connect(doorward.proxy);
+        client.send(format!("{request}\r\n"));
+        let answered = client.answer().unwrap().status;
+        assert_eq!(answered, status, "HTTP/1.1 {path} {}", headers.len());
+
+        let mut fields = vec![
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", "h.test"),
+            (":path", &path),
+        ];
+        fields.extend(
+            headers
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
+        let outcome = H2::connect(doorward.proxy).ask(&fields);
+        assert_eq!(
+            outcome,
+            Outcome::Answered(status),
+            "HTTP/2 {path} {}",
+            headers.len()
+        );
+    }
+    let refused = |reason: &str| {
+        let page = get(doorward.metrics, "/metrics", "m.test").body;
+        let series =
+            format!("doorward_refused_total{{listener=\"serve.proxy\",reason=\"{reason}\"}} ");
+        page.lines().any(|line| line.starts_with(&series))
+    };
+    assert!(refused("target_too_long") && refused("headers_too_large"));
+}
+
+#[test]
+fn a_connection_has_so_many_requests_and_streams_as_it_may() {
+    let upstream = Upstream::start();
+    let limits = json!({ "limits": { "requests": 3, "streams": 2 } });
+    let doorward = doorward(&upstream, limits);
+    let mut client = Client::connect(doorward.proxy);
+    for number in 1..=3 {
+        client.send("GET /x HTTP/1.1\r\nHost: h.test\r\n\r\n");
+        let answer = client.answer().unwrap();
+        assert_eq!(answer.status, 200);
+        let closes = answer.header("connection") == Some("close");
+        assert_eq!(closes, number == 3, "{number}");
+    }
+    assert!(client.is_closed());
+
+    let fields = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "h.test"),
+        (":path", "/x"),
+    ];
+    let mut h2 = H2::connect(doorward.proxy);
+    for _ in 0..2 {
+        assert_eq!(h2.ask(&fields), Outcome::Answered(200));
+    }
+    let (mut answered, mut farewell) = (false, false);
+    let last = h2.headers(&fields, h2::END_STREAM);
+    while let Some((kind, flags, stream, payload)) = h2.read() {
+        match kind {
+            h2::HEADERS => answered |= stream == last,
+            h2::GOAWAY => farewell = true,
+            // Whoever says goodbye wants to know that it was heard.
+            h2::PING if flags & h2::ACK == 0 => {
+                h2.frame(h2::PING, h2::ACK, 0, &payload);
+            }
+            _ => {}
+        }
+    }
+    assert!(answered && farewell, "closed in good order");
+
+    // Who doesn't hear it can't go on for ever.
+    let mut h2 = H2::connect(doorward.proxy);
+    let outcomes: Vec<Outcome> = (0..8).map(|_| h2.ask(&fields)).collect();
+    assert!(
+        outcomes.iter().any(|outcome| outcome.is_refusal()),
+        "{outcomes:?}"
+    );
+
+    // Requests whose bodies don't end hold their streams.
+    let mut h2 = H2::connect(doorward.proxy);
+    let post = [(":method", "POST"), fields[1], fields[2], fields[3]];
+    let held = [h2.headers(&post, 0), h2.headers(&post, 0)];
+    let beyond = h2.headers(&post, 0);
+    assert_eq!(h2.outcome(beyond), Outcome::Reset);
+    for id in held {
+        h2.frame(h2::RST_STREAM, 0, id, &[0, 0, 0, 8]);
+    }
+    assert_eq!(h2.ask(&fields), Outcome::Answered(200));
+}
+
+/// What Pingora or its HTTP/2 library refuses never reaches the proxy's own log and counters.
+#[test]
+fn streams_that_never_became_requests_are_counted() {
+    let upstream = Upstream::start();
+    let doorward = doorward(&upstream, json!({}));
+    let mut h2 = H2::connect(doorward.proxy);
+    let good = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "h.test"),
+        (":path", "/x"),
+    ];
+    assert_eq!(h2.ask(&good), Outcome::Answered(200));
+    let lengths = [("content-length", "1"), ("content-length", "2")];
+    for odd in [
+        [good.as_slice(), &lengths].concat(),
+        [&good[..], &[("A", "b")]].concat(),
+    ] {
+        assert!(h2.ask(&odd).is_refusal());
+    }
+    drop(h2);
+    let end = Instant::now() + Duration::from_secs(20);
+    let series = "doorward_refused_total{listener=\"serve.proxy\",reason=\"http2_stream\"} 2";
+    let told = "HTTP/2 streams that never became requests";
+    loop {
+        let page = get(doorward.metrics, "/metrics", "m.test").body;
+        let log = doorward.log();
+        if page.contains(series) && log.contains(told) {
+            return;
+        }
+        assert!(Instant::now() < end, "{page}\n{log}");
     }
 }
 

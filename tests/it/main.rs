@@ -17,6 +17,7 @@ mod docs;
 mod edge_bodies;
 mod edge_grpc;
 mod edge_limits;
+mod edge_streams;
 mod edge_tls;
 mod edge_upgrade;
 mod edge_upstream;

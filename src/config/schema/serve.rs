@@ -129,7 +129,7 @@ fn timeout() -> Schema {
         (
             "write",
             duration()
-                .about("Until the client takes more of an answer; `write_idle` wins. Default 60s."),
+                .about("Until the client takes more of an answer, where `write_idle` doesn't win (default 60s), and until an upstream sends more of it, where its rule doesn't say (default 120s)."),
         ),
         (
             "idle",
@@ -197,6 +197,12 @@ fn limits() -> Schema {
             between(1, 65_535)
                 .or(128)
                 .about("HTTP/2 streams of one connection."),
+        ),
+        (
+            "requests",
+            at_least(0)
+                .or(0)
+                .about("Requests on one connection, which is closed then; 0 for no limit."),
         ),
     ])
     .about("How much a client may send.")

@@ -7,7 +7,7 @@ mod tries;
 
 pub(super) use health::Checks;
 use names::{Found, Names};
-pub(super) use tries::{Need, Tries, is_grpc, is_replayable};
+pub(super) use tries::{Body, Need, Tries, is_grpc, is_replayable};
 
 use crate::upstreams::{Protocol, Scheme, Server, Upstream, Verification};
 use pingora_core::protocols::TcpKeepalive;
@@ -98,8 +98,8 @@ impl Peers {
         // Pingora's pools know nothing of authorities and versions; connections made under other settings are other connections.
         peer.group_key ^= u64::from(least) << 1 | u64::from(most);
         self.limit(&mut peer, upstream);
-        if need == Need::Upgrade {
-            // What comes after the handshake may be silent for hours. Pingora has one limit for both.
+        if need.is_patient(most == 2) {
+            // What comes after a handshake or a head may be silent for hours. Pingora has one limit for both.
             peer.options.read_timeout = upstream.settings().timeouts.read_idle;
         }
         Ok(peer)
@@ -158,8 +158,8 @@ fn versions(protocol: Protocol, tls: bool, need: Need) -> (u8, u8) {
         // WebSocket begins as HTTP/1.1 and gRPC is HTTP/2, whatever else the server speaks.
         (_, Need::Upgrade, _) | (Protocol::Http1, _, _) => (1, 1),
         (Protocol::Http2, _, _) | (Protocol::Auto, Need::Grpc, _) => (2, 2),
-        (Protocol::Auto, Need::Nothing, true) => (1, 2),
-        (Protocol::Auto, Need::Nothing, false) => (1, 1),
+        (Protocol::Auto, Need::Nothing | Need::Events | Need::Upload, true) => (1, 2),
+        (Protocol::Auto, Need::Nothing | Need::Events | Need::Upload, false) => (1, 1),
     }
 }
 

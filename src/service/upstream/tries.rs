@@ -1,8 +1,9 @@
 //! One request's tries at its upstream.
 
 use super::Found;
+use crate::canonical::headers::Upgrade;
 use crate::upstreams::{Lease, Server, Upstream};
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use pingora_core::upstreams::peer::HttpPeer;
 use std::net::SocketAddr;
@@ -22,8 +23,52 @@ pub(in crate::service) enum Need {
     Nothing,
     /// HTTP/1.1, to become WebSocket.
     Upgrade,
-    /// HTTP/2, for its trailers.
+    /// HTTP/2, for its trailers. Either side may be silent for as long as it likes.
     Grpc,
+    /// Server-sent events, with silences of any length between them.
+    Events,
+    /// A body that may take longer to send than its answer may take to begin.
+    Upload,
+}
+
+impl Need {
+    pub(in crate::service) fn of(upgrade: Upgrade, headers: &HeaderMap, body: Body) -> Need {
+        match (upgrade, body) {
+            (Upgrade::WebSocket, _) => Need::Upgrade,
+            (Upgrade::No, _) if is_grpc(headers) => Need::Grpc,
+            (Upgrade::No, _) if wants_events(headers) => Need::Events,
+            (Upgrade::No, Body::ToCome) => Need::Upload,
+            (Upgrade::No, Body::Complete) => Need::Nothing,
+        }
+    }
+
+    /// Whether the upstream may be silent unless its rule says otherwise. Over HTTP/1.1 Pingora counts the silence anew with each piece
+    /// of the request's body, over HTTP/2 from the request's head on.
+    pub(in crate::service) fn is_patient(self, may_be_http2: bool) -> bool {
+        match self {
+            Need::Nothing => false,
+            Need::Upgrade | Need::Grpc | Need::Events => true,
+            Need::Upload => may_be_http2,
+        }
+    }
+}
+
+/// How much of a request's body is here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::service) enum Body {
+    /// All of it, or there is none.
+    Complete,
+    ToCome,
+}
+
+/// What a browser's `EventSource` sends, and other clients of such streams.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(ACCEPT).iter();
+    let mut kinds = accepted.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    kinds.any(|kind| {
+        let name = kind.split(|byte| *byte == b';').next().unwrap_or_default();
+        name.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+    })
 }
 
 /// What was tried and what is being tried.
@@ -188,6 +233,30 @@ pub(in crate::service) fn is_replayable(method: &Method, headers: &HeaderMap) ->
 mod tests {
     use super::*;
     use http::HeaderValue;
+
+    #[test]
+    fn only_what_streams_may_be_silent() {
+        let headers = |name: &'static str, value: &'static str| {
+            HeaderMap::from_iter([(
+                http::HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )])
+        };
+        for (name, value, expected) in [
+            ("accept", "text/event-stream", Need::Events),
+            ("accept", "text/html, Text/Event-Stream;q=0.5", Need::Events),
+            ("accept", "text/html, */*", Need::Nothing),
+            ("accept", "text/event-streams", Need::Nothing),
+            ("content-type", "application/grpc", Need::Grpc),
+        ] {
+            let need = Need::of(Upgrade::No, &headers(name, value), Body::Complete);
+            assert_eq!(need, expected, "{value}");
+        }
+        let need = |body| Need::of(Upgrade::No, &HeaderMap::new(), body);
+        assert!(!need(Body::Complete).is_patient(true));
+        assert!(need(Body::ToCome).is_patient(true));
+        assert!(!need(Body::ToCome).is_patient(false));
+    }
 
     #[test]
     fn grpc_is_told_from_its_neighbours() {

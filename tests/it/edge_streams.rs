@@ -1,0 +1,141 @@
+//! Answers that go on for as long as they like: server-sent events and calls, with silences between their parts.
+//!
+//! All idle limits are a third of a second here, and the silences are longer.
+
+use crate::edge_tls::client;
+use crate::support::{Doorward, get, plain_config, rule};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::StreamBody;
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio_stream::wrappers::ReceiverStream;
+
+const LIMIT: Duration = Duration::from_millis(300);
+/// The waits that are the subject.
+const SILENCE: Duration = Duration::from_millis(900);
+
+type Events = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
+
+/// `/steady` says something all the time, everything else has silences, and `/mute` even before its head.
+async fn tell(request: Request<Incoming>) -> Result<Response<Events>, Infallible> {
+    let steady = request.uri().path() == "/steady";
+    if request.uri().path() == "/mute" {
+        tokio::time::sleep(SILENCE).await;
+    }
+    let (say, said) = tokio::sync::mpsc::channel(1);
+    tokio::spawn(async move {
+        let (pause, events) = if steady {
+            (LIMIT / 3, 12)
+        } else {
+            (SILENCE, 2)
+        };
+        for number in 0..events {
+            tokio::time::sleep(pause).await;
+            let event = Bytes::from(format!("data: {number}\n\n"));
+            if say.send(Ok(Frame::data(event))).await.is_err() {
+                return;
+            }
+        }
+    });
+    let answer = Response::builder().header("content-type", "text/event-stream");
+    Ok(answer
+        .body(StreamBody::new(ReceiverStream::new(said)))
+        .unwrap())
+}
+
+async fn upstream(http2: bool) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let io = TokioIo::new(stream);
+            tokio::spawn(async move {
+                // A client that leaves is no failure of the test.
+                let _ = if http2 {
+                    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(io, service_fn(tell))
+                        .await
+                } else {
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(io, service_fn(tell))
+                        .await
+                };
+            });
+        }
+    });
+    address
+}
+
+async fn doorward() -> Doorward {
+    let mut config = plain_config();
+    config["serve"]["proxy"]["timeout"] =
+        json!({ "read": "300ms", "write": "300ms", "idle": "300ms" });
+    let mut rules = Vec::new();
+    for (host, http2) in [("one", false), ("two", true)] {
+        let mut rule = rule(
+            host,
+            &format!("http://{host}.test<(:[0-9]+)?>/<.*>"),
+            ["noop", "allow", "noop"],
+            Some(upstream(http2).await),
+        );
+        if http2 {
+            rule["upstream"]["protocol"] = "h2c".into();
+        }
+        rules.push(rule);
+    }
+    Doorward::start(config, rules.into())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_may_be_far_apart_and_go_on_for_long() {
+    let doorward = doorward().await;
+    let mut asked = Vec::new();
+    for http2 in [false, true] {
+        let client = client()
+            .resolve("one.test", doorward.proxy)
+            .resolve("two.test", doorward.proxy);
+        let client = match http2 {
+            true => client.http2_prior_knowledge(),
+            false => client,
+        };
+        let client = client.build().unwrap();
+        for host in ["one", "two"] {
+            for (path, accept, events) in [
+                ("far", "text/event-stream", 2),
+                // Nobody has to say that it wants events where there is always something to hear.
+                ("steady", "*/*", 12),
+            ] {
+                let port = doorward.proxy.port();
+                let request = client.get(format!("http://{host}.test:{port}/{path}"));
+                let request = request.header("accept", accept);
+                asked.push(async move {
+                    let case = format!("{path}, HTTP/2: {http2}, upstream {host}");
+                    let answer = request.send().await.unwrap();
+                    assert_eq!(answer.status(), 200, "{case}");
+                    let text = answer.text().await;
+                    let text = text.unwrap_or_else(|error| panic!("{case}: {error:?}"));
+                    assert_eq!(text.matches("data: ").count(), events, "{case}");
+                });
+            }
+        }
+    }
+    let begin = Instant::now();
+    futures_util::future::join_all(asked).await;
+    assert!(begin.elapsed() > LIMIT * 3);
+}
+
+/// Whoever wants no events waits no longer than the limit.
+#[test]
+fn an_upstream_that_says_nothing_is_given_up() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let doorward = runtime.block_on(doorward());
+    for host in ["one.test", "two.test"] {
+        assert_eq!(get(doorward.proxy, "/mute", host).status, 504, "{host}");
+    }
+}
