@@ -43,15 +43,13 @@ pub(super) enum Kind {
     },
 }
 
-/// A piece of a pattern whose match leaves no choice, given what comes after it.
+/// A piece of a pattern whose match leaves no choice, given what comes after it. `groups` of the pattern hold just this piece, one inside
+/// another: `<(a|b)>` has two.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Literal(String),
     Run(Run),
-    OneOf {
-        choices: Vec<String>,
-        captured: bool,
-    },
+    OneOf { choices: Vec<String>, groups: u32 },
 }
 
 /// Characters of a set, as many as there are within bounds.
@@ -60,7 +58,7 @@ pub(super) struct Run {
     pub(super) set: Arc<Set>,
     pub(super) min: u32,
     pub(super) max: u32,
-    pub(super) captured: bool,
+    pub(super) groups: u32,
 }
 
 impl Shape {
@@ -112,7 +110,7 @@ fn choices(node: &Node) -> Option<Vec<String>> {
 /// What a node stands for, if it is one of a few texts.
 pub(super) fn texts(node: &Node) -> Option<Vec<String>> {
     match node {
-        Node::Capture(capture) if capture.takes_from.is_none() => choices(&capture.body),
+        Node::Capture(capture) if capture.takes_from.is_none() => texts(&capture.body),
         node => choices(node),
     }
 }
@@ -176,14 +174,11 @@ fn steps(ast: &Ast) -> Option<Vec<Step>> {
                 Some(Step::Literal(text)) => text.push(*c),
                 _ => steps.push(Step::Literal(c.to_string())),
             },
-            Node::Capture(capture) => {
-                groups += 1;
-                if capture.group != Some(groups) || capture.takes_from.is_some() {
-                    return None;
-                }
-                steps.push(step(&capture.body, true)?);
+            node => {
+                let before = groups;
+                let body = unwrapped(node, &mut groups)?;
+                steps.push(step(body, groups - before)?);
             }
-            node => steps.push(step(node, false)?),
         }
     }
     let ways: usize = steps
@@ -201,23 +196,35 @@ fn steps(ast: &Ast) -> Option<Vec<Step>> {
         .then_some(steps)
 }
 
-fn step(node: &Node, captured: bool) -> Option<Step> {
+/// What is inside groups that hold nothing else, which are counted. `None` where their numbers are not the next ones.
+fn unwrapped<'n>(mut node: &'n Node, groups: &mut u32) -> Option<&'n Node> {
+    while let Node::Capture(capture) = node {
+        *groups += 1;
+        if capture.group != Some(*groups) || capture.takes_from.is_some() {
+            return None;
+        }
+        node = &capture.body;
+    }
+    Some(node)
+}
+
+fn step(node: &Node, groups: u32) -> Option<Step> {
     match node {
         Node::Loop { body, min, max, .. } => Some(Step::Run(Run {
             set: body.as_set()?,
             min: *min,
             max: *max,
-            captured,
+            groups,
         })),
         Node::Set(set) => Some(Step::Run(Run {
             set: Arc::clone(set),
             min: 1,
             max: 1,
-            captured,
+            groups,
         })),
         node => Some(Step::OneOf {
             choices: choices(node)?,
-            captured,
+            groups,
         }),
     }
 }

@@ -32,7 +32,7 @@ enum Test {
         set: u32,
         min: u32,
         max: u32,
-        captured: bool,
+        groups: u32,
     },
     Steps {
         first: u32,
@@ -52,12 +52,12 @@ enum Step {
         set: u32,
         min: u32,
         max: u32,
-        captured: bool,
+        groups: u32,
     },
     OneOf {
         first: u32,
         count: u32,
-        captured: bool,
+        groups: u32,
     },
 }
 
@@ -99,7 +99,7 @@ impl Rules {
                 set: self.set(run.set, interning),
                 min: run.min,
                 max: run.max,
-                captured: run.captured,
+                groups: run.groups,
             },
             Kind::Steps(steps) => {
                 let steps: Vec<_> = steps
@@ -149,9 +149,9 @@ impl Rules {
                 set: self.set(run.set, interning),
                 min: run.min,
                 max: run.max,
-                captured: run.captured,
+                groups: run.groups,
             },
-            shape::Step::OneOf { choices, captured } => {
+            shape::Step::OneOf { choices, groups } => {
                 let first = self.choices.len() as u32;
                 for choice in &choices {
                     let span = self.span(choice);
@@ -160,7 +160,7 @@ impl Rules {
                 Step::OneOf {
                     first,
                     count: choices.len() as u32,
-                    captured,
+                    groups,
                 }
             }
         }
@@ -285,13 +285,13 @@ impl Rules {
             Test::Hole {
                 prefix,
                 suffix,
-                captured: wanted,
+                groups,
                 ..
             } => {
+                let hole = self.between(prefix, suffix, subject);
                 captured.extend(
-                    self.between(prefix, suffix, subject)
-                        .filter(|_| wanted)
-                        .map(str::to_owned),
+                    hole.into_iter()
+                        .flat_map(|text| std::iter::repeat_n(text.to_owned(), groups as usize)),
                 );
             }
             Test::Steps { first, count } => {
@@ -424,7 +424,7 @@ impl Rules {
                     set,
                     min,
                     max,
-                    captured,
+                    groups,
                 },
                 later @ ..,
             ] => {
@@ -443,8 +443,8 @@ impl Rules {
                     return false;
                 };
                 let matched = self.walk(later, subject, at + taken, note);
-                if matched && *captured {
-                    note(at, at + taken);
+                if matched {
+                    (0..*groups).for_each(|_| note(at, at + taken));
                 }
                 matched
             }
@@ -452,7 +452,7 @@ impl Rules {
                 Step::OneOf {
                     first,
                     count,
-                    captured,
+                    groups,
                 },
                 later @ ..,
             ] => {
@@ -464,9 +464,7 @@ impl Rules {
                     let end = at + choice.length as usize;
                     if rest.starts_with(self.text(*choice)) && self.walk(later, subject, end, note)
                     {
-                        if *captured {
-                            note(at, end);
-                        }
+                        (0..*groups).for_each(|_| note(at, end));
                         return true;
                     }
                 }
