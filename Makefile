@@ -60,6 +60,11 @@ test-providers: ## tokens of real identity providers (installed where missing) t
 	cargo build --locked
 	.ci/providers
 
+.PHONY: test-stores
+test-stores: ## rules from S3, Google Cloud Storage and Azure Blob (emulators, installed where missing)
+	cargo build --locked
+	.ci/stores
+
 .PHONY: setup
 setup:
 	@.ci/setup

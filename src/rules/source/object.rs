@@ -6,7 +6,7 @@ use super::{
 use crate::config::ObjectStore as Provider;
 use async_trait::async_trait;
 use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
+use object_store::azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{ClientOptions, GetOptions, ObjectStore, RetryConfig};
@@ -67,13 +67,7 @@ fn store(provider: Provider, bucket: &str) -> object_store::Result<Arc<dyn Objec
                 .build()?,
         ),
         Provider::GoogleCloud => Arc::new(google(bucket)?),
-        Provider::Azure => Arc::new(
-            MicrosoftAzureBuilder::from_env()
-                .with_container_name(bucket)
-                .with_client_options(options())
-                .with_retry(retries())
-                .build()?,
-        ),
+        Provider::Azure => Arc::new(azure(bucket)?),
     })
 }
 
@@ -99,6 +93,61 @@ fn google(bucket: &str) -> object_store::Result<object_store::gcp::GoogleCloudSt
         builder = builder.with_service_account_key(account.to_string());
     }
     builder.build()
+}
+
+/// Besides the names of the library, those that the reference and Azure's own tools read.
+fn azure(container: &str) -> object_store::Result<MicrosoftAzure> {
+    let mut builder = MicrosoftAzureBuilder::from_env()
+        .with_container_name(container)
+        .with_client_options(options())
+        .with_retry(retries());
+    for (key, value) in azure_settings(|name| std::env::var(name).ok()) {
+        builder = builder.with_config(key, value);
+    }
+    builder.build()
+}
+
+fn azure_settings(variable: impl Fn(&str) -> Option<String>) -> Vec<(AzureConfigKey, String)> {
+    let of = |name: &str| variable(name).filter(|value| !value.is_empty());
+    let connection = of("AZURE_STORAGE_CONNECTION_STRING").unwrap_or_default();
+    let part = |wanted: &str| {
+        let mut parts = connection
+            .split(';')
+            .filter_map(|part| part.split_once('='));
+        parts
+            .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+            .map(|(_, value)| value.to_owned())
+    };
+    let account = of("AZURE_STORAGE_ACCOUNT").or_else(|| part("AccountName"));
+    let protocol = of("AZURE_STORAGE_PROTOCOL").or_else(|| part("DefaultEndpointsProtocol"));
+    let protocol = protocol.unwrap_or_else(|| "https".to_owned());
+    let endpoint = match (of("AZURE_STORAGE_DOMAIN"), &account) {
+        // Emulators have the account in the path.
+        (Some(domain), Some(account)) if is_local(&domain) => {
+            Some(format!("{protocol}://{domain}/{account}"))
+        }
+        (Some(domain), Some(account)) => Some(format!("{protocol}://{account}.{domain}")),
+        (None, Some(account)) => part("BlobEndpoint").or_else(|| {
+            let suffix = part("EndpointSuffix")?;
+            Some(format!("{protocol}://{account}.blob.{suffix}"))
+        }),
+        (_, None) => None,
+    };
+    let key = of("AZURE_STORAGE_KEY").or_else(|| part("AccountKey"));
+    [
+        (AzureConfigKey::AccountName, account),
+        (AzureConfigKey::AccessKey, key),
+        (AzureConfigKey::SasKey, part("SharedAccessSignature")),
+        (AzureConfigKey::Endpoint, endpoint),
+    ]
+    .into_iter()
+    .filter_map(|(key, value)| Some((key, value?)))
+    .collect()
+}
+
+fn is_local(domain: &str) -> bool {
+    let host = domain.rsplit_once(':').map_or(domain, |(host, _)| host);
+    matches!(host, "localhost" | "127.0.0.1" | "[::1]")
 }
 
 #[async_trait]
@@ -139,5 +188,61 @@ impl RuleSource for Object {
 
     async fn changed(&self, failures: u32) {
         tokio::time::sleep(pause(self.refresh, failures)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_azure_s_own_tools_say_where_and_as_whom() {
+        let cases: &[(&[(&str, &str)], &str)] = &[
+            (&[], ""),
+            (
+                &[("AZURE_STORAGE_ACCOUNT", "a"), ("AZURE_STORAGE_KEY", "k")],
+                "AccountName=a AccessKey=k",
+            ),
+            (
+                &[
+                    ("AZURE_STORAGE_ACCOUNT", "a"),
+                    ("AZURE_STORAGE_DOMAIN", "blob.core.chinacloudapi.cn"),
+                ],
+                "AccountName=a Endpoint=https://a.blob.core.chinacloudapi.cn",
+            ),
+            (
+                &[
+                    ("AZURE_STORAGE_ACCOUNT", "a"),
+                    ("AZURE_STORAGE_DOMAIN", "127.0.0.1:1"),
+                    ("AZURE_STORAGE_PROTOCOL", "http"),
+                ],
+                "AccountName=a Endpoint=http://127.0.0.1:1/a",
+            ),
+            (
+                &[(
+                    "AZURE_STORAGE_CONNECTION_STRING",
+                    "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=a2V5==;EndpointSuffix=core.windows.net",
+                )],
+                "AccountName=a AccessKey=a2V5== Endpoint=https://a.blob.core.windows.net",
+            ),
+            (
+                &[(
+                    "AZURE_STORAGE_CONNECTION_STRING",
+                    "BlobEndpoint=http://localhost:1/a;AccountName=a;SharedAccessSignature=sv=1&sig=x",
+                )],
+                "AccountName=a SasKey=sv=1&sig=x Endpoint=http://localhost:1/a",
+            ),
+        ];
+        for (environment, expected) in cases {
+            let variable = |name: &str| {
+                let found = environment.iter().find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            let found: Vec<String> = azure_settings(variable)
+                .into_iter()
+                .map(|(key, value)| format!("{key:?}={value}"))
+                .collect();
+            assert_eq!(found.join(" "), *expected, "{environment:?}");
+        }
     }
 }
