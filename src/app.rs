@@ -99,6 +99,7 @@ fn serve_rules(
             clients.measure(metrics);
         }
     });
+    let logs = telemetry.logs.clone();
     reload::start(reload::Setup {
         files: origin.files.to_vec(),
         seen: origin.seen,
@@ -107,7 +108,10 @@ fn serve_rules(
         clients,
         live: live.clone(),
         board,
-        on_configuration: Box::new(move |config| current.store(Arc::new(config.clone()))),
+        on_configuration: Box::new(move |config| {
+            logs.set_level(config.log.level);
+            current.store(Arc::new(config.clone()));
+        }),
     })?;
     let engine = Engine::new(live);
     service::serve(&config, engine, shown, telemetry, listeners, on_running)?;

@@ -90,6 +90,16 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         }
     };
     note("serve", |config| format!("{:?}", config.serve));
+    note("log", |config| {
+        let level = LogLevel::Info;
+        format!(
+            "{:?}",
+            Log {
+                level,
+                ..config.log.clone()
+            }
+        )
+    });
     note("tracing", |config| format!("{:?}", config.tracing));
     note("http", |config| format!("{:?}", config.http));
     note("cache", |config| format!("{:?}", config.cache));

@@ -29,6 +29,7 @@ mod first_minute;
 mod frame;
 mod h2;
 mod packaging;
+mod reload;
 mod security_calls;
 mod security_h1;
 mod security_h2;

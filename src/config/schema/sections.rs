@@ -26,7 +26,7 @@ pub(super) fn log() -> Schema {
         ("sample_ratio", ratio().or(1.0).about("Share of the requests answered with a status below 400 that leave lines in the log.")),
         ("subject", one_of(["shown", "redacted"]).or("shown").about("Whether decision lines name the subject.")),
     ])
-    .about("The log, on standard error.")
+    .about("The log, on standard error. Changes of `level` take effect at once, others need a restart.")
 }
 
 pub(super) fn tracing() -> Schema {

@@ -22,6 +22,7 @@ use sink::Sink;
 use std::cell::RefCell;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 use tracing_log::log;
 
@@ -31,7 +32,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The log of the process.
 #[derive(Debug)]
 pub struct Logs {
-    level: Severity,
+    /// Changes with the configuration; everything else with the next start.
+    level: Level,
     format: LogFormat,
     host: String,
     subject: ShownSubject,
@@ -44,13 +46,7 @@ impl Logs {
     /// A log that writes to `out`, from a thread of its own. `dropped` counts lines that nobody took.
     pub fn new(config: &Log, out: impl Write + Send + 'static, dropped: Arc<Counter>) -> Logs {
         Logs {
-            level: match config.level {
-                LogLevel::Panic | LogLevel::Fatal | LogLevel::Error => Severity::Error,
-                LogLevel::Warn => Severity::Warn,
-                LogLevel::Info => Severity::Info,
-                LogLevel::Debug => Severity::Debug,
-                LogLevel::Trace => Severity::Trace,
-            },
+            level: Level::of(config.level),
             format: config.format,
             host: host_name(),
             subject: match config.subject {
@@ -69,13 +65,25 @@ impl Logs {
         // Both fail where there is one already, as in tests; that one stays.
         let _ = tracing::subscriber::set_global_default(Bridge(self.clone()));
         if log::set_boxed_logger(Box::new(Bridge(self.clone()))).is_ok() {
-            log::set_max_level(match self.level {
-                Severity::Error => log::LevelFilter::Error,
-                Severity::Warn | Severity::Info | Severity::Debug | Severity::Trace => {
-                    log::LevelFilter::Warn
-                }
-            });
+            self.tell_libraries();
         }
+    }
+
+    /// Writes more or less from now on.
+    pub fn set_level(&self, level: LogLevel) {
+        self.level.set(level);
+        tracing::callsite::rebuild_interest_cache();
+        self.tell_libraries();
+    }
+
+    /// Libraries speak only when they warn.
+    fn tell_libraries(&self) {
+        log::set_max_level(match self.level() {
+            Severity::Error => log::LevelFilter::Error,
+            Severity::Warn | Severity::Info | Severity::Debug | Severity::Trace => {
+                log::LevelFilter::Warn
+            }
+        });
     }
 
     pub fn redaction(&self) -> &Redaction {
@@ -84,13 +92,13 @@ impl Logs {
 
     /// Whether lines about this request are written: all refusals and failures, and a share of the others.
     pub fn samples(&self, status: u16) -> bool {
-        self.level >= Severity::Info
+        self.level() >= Severity::Info
             && (self.sample >= 1.0 || status >= 400 || rand::random::<f64>() < self.sample)
     }
 
     /// Writes the access line.
     pub fn access(&self, access: &Access<'_>) {
-        if self.level >= Severity::Info {
+        if self.level() >= Severity::Info {
             self.write(Severity::Info, "completed handling request", |line| {
                 access.write(line, &self.redaction);
             });
@@ -103,7 +111,7 @@ impl Logs {
             None => (Severity::Info, "Access request granted"),
             Some(_) => (Severity::Warn, "Access request denied"),
         };
-        if self.level >= severity {
+        if self.level() >= severity {
             self.write(severity, message, |line| {
                 decided.write(line, self.subject, &self.redaction);
             });
@@ -116,14 +124,14 @@ impl Logs {
     }
 
     fn level(&self) -> Severity {
-        self.level
+        self.level.get()
     }
 
     fn wants(&self, target: &str, severity: Severity) -> bool {
         let most = if bridge::is_foreign(target) {
-            self.level.min(Severity::Warn)
+            self.level().min(Severity::Warn)
         } else {
-            self.level
+            self.level()
         };
         severity <= most
     }
@@ -152,6 +160,42 @@ impl Logs {
             Ok(Some(make)) => make(&mut Vec::new()),
             Err(_) => {}
         }
+    }
+}
+
+/// The most that is written; may change while others read it.
+#[derive(Debug)]
+struct Level(AtomicU8);
+
+impl Level {
+    fn of(level: LogLevel) -> Level {
+        let this = Level(AtomicU8::new(0));
+        this.set(level);
+        this
+    }
+
+    fn set(&self, level: LogLevel) {
+        let severity = match level {
+            LogLevel::Panic | LogLevel::Fatal | LogLevel::Error => Severity::Error,
+            LogLevel::Warn => Severity::Warn,
+            LogLevel::Info => Severity::Info,
+            LogLevel::Debug => Severity::Debug,
+            LogLevel::Trace => Severity::Trace,
+        };
+        self.0.store(severity as u8, Relaxed);
+    }
+
+    fn get(&self) -> Severity {
+        let found = self.0.load(Relaxed);
+        [
+            Severity::Error,
+            Severity::Warn,
+            Severity::Info,
+            Severity::Debug,
+        ]
+        .into_iter()
+        .find(|severity| *severity as u8 == found)
+        .unwrap_or(Severity::Trace)
     }
 }
 
