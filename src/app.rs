@@ -167,6 +167,8 @@ fn rings(
 pub struct Inspected {
     pub config: Config,
     pub rules: Vec<Arc<Rule>>,
+    /// How many of them each repository has, in its order.
+    pub rules_by_source: Vec<usize>,
     /// Of sources and rules; the configuration itself is good.
     pub problems: Problems,
     pub warnings: Problems,
@@ -206,10 +208,15 @@ pub fn inspect_with(
     let outcome =
         reload::read_once(&config).map_err(|error| problem(String::new(), error.to_string()))?;
     let (mut rules, mut problems) = (Vec::new(), Problems::default());
+    let mut rules_by_source = Vec::new();
     for (index, read) in outcome.into_iter().enumerate() {
         match read {
-            Ok(read) => rules.extend(read),
+            Ok(read) => {
+                rules_by_source.push(read.len());
+                rules.extend(read);
+            }
             Err(message) => {
+                rules_by_source.push(0);
                 let path = format!("access_rules.repositories.{index}");
                 problems.push(problem(path, message));
             }
@@ -224,6 +231,7 @@ pub fn inspect_with(
     let mut inspected = Inspected {
         config,
         rules,
+        rules_by_source,
         problems,
         warnings,
         snapshot: compiled.snapshot,

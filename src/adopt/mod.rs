@@ -2,4 +2,6 @@
 
 pub mod diff;
 pub mod fixtures;
+pub mod migrate;
 pub mod requests;
+pub mod setup;

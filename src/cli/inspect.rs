@@ -1,12 +1,13 @@
 //! `validate`, `explain` and `lint`: looking at a configuration and its rules without serving.
 
 use super::{Format, UNUSABLE, complain, print};
+use crate::adopt::setup;
 use crate::app::{self, Inspected};
 use crate::canonical::{Described, Scheme, for_description};
-use crate::config::{Config, MatchingStrategy, Problem, Problems};
+use crate::config::{Problem, Problems};
 use crate::engine;
-use crate::matcher::{Entry, Matcher, Outcome, Protocol, Strategy, overlap};
-use crate::rules::raw::{Match, Rule};
+use crate::matcher::{Matcher, Outcome};
+use crate::rules::raw::Rule;
 use crate::service::reading;
 use serde_json::{Value, json};
 use std::borrow::Cow;
@@ -92,7 +93,10 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
     };
     let rules = &inspected.rules;
     let urls: Vec<Cow<'_, str>> = rules.iter().map(|rule| rule.pattern()).collect();
-    let (matcher, _) = Matcher::build(strategy(&inspected.config), &entries(rules, &urls));
+    let (matcher, _) = Matcher::build(
+        setup::strategy(&inspected.config),
+        &setup::entries(rules, &urls),
+    );
     let key = engine::key(&request);
     print(&format!("{} {}\n", key.method, key.subject()));
     let candidates = matcher.candidates(&key);
@@ -151,25 +155,6 @@ fn describe<'a>(method: &'a str, url: &'a str) -> Option<Described<'a>> {
     })
 }
 
-fn strategy(config: &Config) -> Strategy {
-    match config.access_rules.strategy {
-        MatchingStrategy::Regexp => Strategy::Regexp,
-        MatchingStrategy::Glob => Strategy::Glob,
-    }
-}
-
-fn entries<'a>(rules: &'a [Arc<Rule>], urls: &'a [Cow<'a, str>]) -> Vec<Entry<'a>> {
-    let entry = |(rule, url): (&'a Arc<Rule>, &'a Cow<'a, str>)| Entry {
-        protocol: match &rule.matching {
-            Some(Match::Rpc { .. }) => Protocol::Rpc,
-            Some(Match::Http { .. }) | None => Protocol::Http,
-        },
-        methods: rule.methods(),
-        url,
-    };
-    rules.iter().zip(urls).map(entry).collect()
-}
-
 fn steps(rule: &Rule, inspected: &Inspected) -> String {
     let handlers = |uses: &[crate::rules::raw::HandlerUse]| {
         let ids: Vec<&str> = uses.iter().map(|used| used.handler.as_str()).collect();
@@ -212,8 +197,7 @@ pub(super) fn lint(files: &[PathBuf]) -> ExitCode {
         Err(code) => return code,
     };
     let rules = &inspected.rules;
-    let urls: Vec<Cow<'_, str>> = rules.iter().map(|rule| rule.pattern()).collect();
-    let report = overlap::lint(strategy(&inspected.config), &entries(rules, &urls));
+    let report = setup::lint(&inspected);
     let name = |entry: u32| {
         let rule = rules.get(entry as usize);
         rule.map_or_else(String::new, |rule| {

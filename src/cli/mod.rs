@@ -4,6 +4,7 @@ mod client;
 mod diff;
 mod inspect;
 mod keys;
+mod migrate;
 mod test;
 
 use crate::app::{self, StartError};
@@ -87,6 +88,8 @@ enum Command {
     ///
     /// Works against a running Oathkeeper as the old side. Exits with 1 where there are differences.
     Diff(diff::Arguments),
+    /// Say on one page what becomes of a setup of Oathkeeper, and write it as a clean configuration.
+    Migrate(migrate::Arguments),
     /// Try requests against the rules, in process, and say where the decision is not the expected one.
     ///
     /// Opens no port and calls no server. Says which rules no request comes to.
@@ -274,6 +277,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
         Some(Command::Explain { method, url }) => inspect::explain(&files, &method, &url),
         Some(Command::Lint) => inspect::lint(&files),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
+        Some(Command::Migrate(arguments)) => migrate::run(&arguments),
         Some(Command::Test(arguments)) => test::run(&files, &arguments),
         Some(Command::Schema { form }) => {
             print(&match form {

@@ -45,6 +45,8 @@ pub fn redact_by_name(value: &mut Value) {
         Value::Object(members) => {
             for (name, member) in members.iter_mut() {
                 match member {
+                    // Where a token is, not what it is.
+                    Value::Object(_) if name == "token_from" => {}
                     // A template names where a value comes from; it is not the value.
                     Value::String(text)
                         if is_secret(name) && !text.is_empty() && !text.contains("{{") =>
@@ -111,7 +113,7 @@ mod tests {
             "introspection_url": "https://user:hunter2@idp.example/introspect?x=1",
             "pre_authorization": {"enabled": true, "client_id": "id", "client_secret": "hunter2"},
             "introspection_request_headers": {"Authorization": "Basic hunter2", "X-Api-Key": "hunter2", "X-A": "b"},
-            "token_from": {"header": "X-Token"},
+            "token_from": {"cookie": "session"},
         });
         let shown = redacted(HandlerKind::Authenticator, "oauth2_introspection", &config);
         assert_eq!(
@@ -120,7 +122,7 @@ mod tests {
                 "introspection_url": "https://user:***@idp.example/introspect?x=1",
                 "pre_authorization": {"enabled": true, "client_id": "id", "client_secret": "***"},
                 "introspection_request_headers": {"Authorization": "***", "X-Api-Key": "***", "X-A": "b"},
-                "token_from": {"header": "X-Token"},
+                "token_from": {"cookie": "session"},
             })
         );
         let templates = json!({"headers": {"Authorization": "Bearer {{ print .Subject }}"}});

@@ -10,7 +10,8 @@ Answers go to standard output, complaints and the log to standard error.
 | exit code | means |
 | --- | --- |
 | 0 | done; nothing found |
-| 1 | problems found (`validate`, `lint`, `diff`), no single rule (`explain`), the server is not well (`health`), or it could not start |
+| 1 | problems found (`validate`, `lint`, `diff`, `test`), no single rule (`explain`), the server is not well (`health`), or it could not start |
+| 2 | nothing can be said, since a file can't be read or used, or nothing could be written (`test`, `migrate`) |
 | 255 | wrong use, or a configuration that can't be used |
 ";
 

@@ -40,6 +40,22 @@ pub fn load(
     sources.finish()
 }
 
+/// The files, merged: what is written in them, without defaults and without the environment.
+pub fn written(files: &[PathBuf]) -> Result<Value, Problems> {
+    let mut sources = Sources::default();
+    for file in files {
+        sources.add_file(file)?;
+    }
+    Ok(sources.document)
+}
+
+/// The names of the variables that set keys of the configuration.
+pub fn set_by_environment(env: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
+    let (settings, _) = environment::read(schema::root(), env);
+    let names = settings.into_iter().map(|setting| setting.name.to_string());
+    names.collect()
+}
+
 /// The documents so far, merged, and who said what.
 #[derive(Debug)]
 struct Sources {

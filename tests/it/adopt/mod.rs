@@ -2,6 +2,8 @@
 
 mod diff;
 mod fixtures;
+mod migrate;
+mod setups;
 
 use std::path::Path;
 use std::process::{Command, Output};
