@@ -4,6 +4,7 @@ SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DENY := 0.20.2
 MDBOOK := 0.4.52
+CARGO_DEB := 3.8.0
 
 .PHONY: help
 help: ## this list
@@ -65,13 +66,23 @@ test-stores: ## rules from S3, Google Cloud Storage and Azure Blob (emulators, i
 	cargo build --locked
 	.ci/stores
 
+.PHONY: test-packaging
+test-packaging: ## manifests, unit, Debian package (built and installed into an empty folder), checksum, bill of materials
+	cargo build --locked
+	CARGO_DEB=$(CARGO_DEB) .ci/packaging dev
+
+.PHONY: newcomer
+newcomer: ## clone into an empty folder, `make run` with a cargo home of its own, and try what is printed
+	.ci/newcomer
+
 .PHONY: setup
 setup:
 	@.ci/setup
 
 .PHONY: release
-release: setup ## a stripped binary in target/release
+release: setup ## a stripped binary in target/release, with checksum, bill of materials and the oldest glibc it runs with
 	cargo build --locked --release
+	.ci/release $(TARGET)/release/doorward
 
 .PHONY: reference
 reference: ## write the reference pages of docs/ from the code
