@@ -4,13 +4,13 @@ use crate::clients::jwks::{Patience, SigningRing};
 use crate::clients::{self, Clients};
 use crate::config::{self, Config, HandlerKind, Place, Problem, Problems};
 use crate::engine::Engine;
-use crate::reload;
+use crate::reload::{self, Followed, Hangups};
 use crate::rules::compile;
 use crate::rules::raw::Rule;
 use crate::rules::status::Board;
 use crate::rules::watch::{Looks, look};
 use crate::service::{self, ListenError, Listeners, Shown};
-use crate::snapshot::{Live, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::telemetry::spans::{self, Tracer};
 use crate::telemetry::{Logs, Metrics, Telemetry};
 use arc_swap::ArcSwap;
@@ -85,14 +85,7 @@ fn serve_rules(
         telemetry.metrics.clone(),
         telemetry.logs.redaction().credentials().clone(),
     ));
-    let live = Arc::new(Live::new(Snapshot::empty()));
-    let board = Arc::new(Board::default());
     let current = Arc::new(ArcSwap::from_pointee(config.clone()));
-    let shown = Shown {
-        board: board.clone(),
-        rings: rings(current.clone(), board.clone(), clients.clone()),
-        expose_rules: config.serve.api.expose_rules,
-    };
     let measured = Arc::downgrade(&clients);
     telemetry.metrics.before_each_page(move |metrics| {
         if let Some(clients) = measured.upgrade() {
@@ -100,19 +93,28 @@ fn serve_rules(
         }
     });
     let logs = telemetry.logs.clone();
-    reload::start(reload::Setup {
+    let newest = current.clone();
+    let Followed {
+        live,
+        board,
+        held: _while_serving,
+    } = reload::start(reload::Setup {
         files: origin.files.to_vec(),
         seen: origin.seen,
         env: origin.env,
         config: config.clone(),
-        clients,
-        live: live.clone(),
-        board,
+        clients: clients.clone(),
+        hangups: Hangups::Reload,
         on_configuration: Box::new(move |config| {
             logs.set_level(config.log.level);
-            current.store(Arc::new(config.clone()));
+            newest.store(Arc::new(config.clone()));
         }),
     })?;
+    let shown = Shown {
+        board: board.clone(),
+        rings: rings(current, board, clients),
+        expose_rules: config.serve.api.expose_rules,
+    };
     let engine = Engine::new(live);
     service::serve(&config, engine, shown, telemetry, listeners, on_running)?;
     Ok(())

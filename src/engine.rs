@@ -4,11 +4,14 @@ use crate::canonical::{self, Scheme};
 use crate::matcher::{Found, Key, Protocol};
 use crate::pipeline::{Captures, Denial, Grant, Reason, Refusal, RequestView};
 use crate::snapshot::{Live, Rule, Snapshot};
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::Histogram;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::Response;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Decides on requests, with whatever snapshot is live when they come.
 #[derive(Debug, Clone)]
@@ -131,6 +134,49 @@ impl Decision {
             .rule()
             .map_or(&self.matched.snapshot.answers, |rule| &rule.answers);
         Some(answers.answer(view, refused.denial()))
+    }
+}
+
+/// Counts what is decided at one door. Handles are made here, once.
+#[derive(Debug)]
+pub struct Meter {
+    metrics: Arc<Metrics>,
+    times: Arc<Histogram>,
+}
+
+impl Meter {
+    pub fn new(metrics: &Arc<Metrics>, door: &str) -> Meter {
+        Meter {
+            metrics: metrics.clone(),
+            times: metrics.decisions.with([door]),
+        }
+    }
+
+    /// Counts a decision, and says how long it took.
+    pub fn decided(&self, decision: &Decision, started: Instant) -> Duration {
+        let took = started.elapsed();
+        self.times.observe(took);
+        let meter = match decision.rule() {
+            Some(rule) => &rule.meter,
+            None => self.metrics.no_rule(),
+        };
+        match &decision.outcome {
+            Ok(_) => meter.granted(),
+            Err(refused) => {
+                let reason = refused.denial().reason;
+                if reason == Reason::Panicked {
+                    self.metrics.panics.with([]).increment();
+                }
+                meter.denied(reason.label());
+            }
+        }
+        took
+    }
+
+    /// Counts a request that could not be understood, on which nothing was decided.
+    pub fn rejected(&self) {
+        let reason = Reason::BadRequest.label();
+        self.metrics.no_rule().denied(reason);
     }
 }
 

@@ -3,6 +3,7 @@
 //! The modules in the order in which a request meets them:
 //!
 //! 1. [`service`]: the front doors (reverse proxy, decision API, gRPC ext_authz). They translate in and out and decide nothing.
+//!    [`tower`] is one more, inside the process of a gRPC or Connect service. [`reading`] is what the configuration says to them.
 //! 2. [`canonical`]: any transport's request becomes the one value that is matched, decided on, logged and forwarded.
 //! 3. [`engine`]: match, run, decide. [`matcher`] finds the rule, [`snapshot`] holds everything a decision depends on.
 //! 4. [`pipeline`]: authentication, authorization, mutation; a finished pipeline makes a [`pipeline::Grant`].
@@ -49,9 +50,11 @@ pub mod handlers;
 mod layers;
 pub mod matcher;
 pub mod pipeline;
+pub mod reading;
 #[cfg(all(test, feature = "server"))]
 mod reference;
 pub mod reload;
+pub mod rpc;
 pub mod rules;
 pub mod scope;
 #[cfg(feature = "server")]
@@ -59,5 +62,7 @@ pub mod service;
 pub mod snapshot;
 pub mod telemetry;
 pub mod template;
+#[cfg(feature = "tower")]
+pub mod tower;
 pub mod upstreams;
 pub mod value;

@@ -121,6 +121,26 @@ pub fn for_description(
     })
 }
 
+/// The call that a service of the same process is about to serve: `rpc://authority/package.Service/Method`.
+///
+/// Such services look procedures up by the path as it was written, so one that could be written in another way is refused. A query is
+/// left out, as in the reference: it holds a message.
+pub fn for_rpc(inbound: &Inbound<'_>, policy: &PathPolicy) -> Result<Request, Rejection> {
+    let (host, target) = inbound.host_and_target()?;
+    let path = target.split(|&b| b == b'?').next().unwrap_or_default();
+    let target = Target::new(path, Query::AsWritten, policy)?;
+    if target.path().as_bytes() != path {
+        return Err(Rejection::NotAProcedure);
+    }
+    Ok(Request {
+        method: canonical_method(inbound.method)?,
+        scheme: Scheme::Rpc,
+        host: canonical_host(host)?,
+        target,
+        spelling: Spelling::AsWritten,
+    })
+}
+
 /// Whether a target of the API port asks for a decision: its first segment is `decisions`, perhaps with letters encoded.
 pub fn is_decision(target: &[u8]) -> bool {
     let path = absolute_form(target).map_or(target, |(_, path)| path);

@@ -5,7 +5,9 @@
 //! neither handlers nor their calls see them; what mutators set comes later and is out of a client's reach.
 
 use super::names::{aliases, fold, trim};
-use http::header::{AUTHORIZATION, CONNECTION, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// A set of headers that can be cleaned in place. A door implements it for its transport's type.
@@ -119,6 +121,11 @@ pub fn remove_aliases(fields: &mut impl Fields, name: &HeaderName, underscores: 
     for other in &doomed {
         fields.remove(other);
     }
+}
+
+/// Whether a header is the door's to write, whatever a pipeline sets: framing and routing. The reference ignores these names too.
+pub fn is_the_doors(name: &HeaderName) -> bool {
+    matches!(*name, HOST | CONTENT_LENGTH | TRANSFER_ENCODING | TRAILER)
 }
 
 /// Whether handlers' answers and calls must not carry this header on: it belongs to one connection.

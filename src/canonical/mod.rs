@@ -1,6 +1,6 @@
 //! Any transport's request becomes the one that is matched, decided on, logged and forwarded.
 //!
-//! [`for_proxy`], [`for_decision`] and [`for_description`] make it, one for each kind of door; all read targets and hosts with the
+//! [`for_proxy`], [`for_decision`], [`for_description`] and [`for_rpc`] make it, one for each kind of door; all read targets and hosts with the
 //! same functions. Whatever two servers could read in two ways is refused with a [`Rejection`]. [`UpstreamPath`] turns the canonical
 //! request into the target that is forwarded, and [`headers`] keeps what a client must not say from handlers and upstreams.
 
@@ -16,7 +16,9 @@ mod target;
 mod trust;
 mod upstream;
 
-pub use doors::{Described, Inbound, for_decision, for_description, for_proxy, is_decision};
+pub use doors::{
+    Described, Inbound, for_decision, for_description, for_proxy, for_rpc, is_decision,
+};
 pub use rejection::Rejection;
 pub use request::{OtherScheme, Request, Scheme};
 pub use trust::{Forwarded, Trust, client_address};

@@ -19,6 +19,8 @@ pub enum Rejection {
     NotAPath,
     #[error("the target is not below `/decisions`")]
     NotADecision,
+    #[error("the path of a call is not a procedure's name as services look it up")]
+    NotAProcedure,
     #[error("the target has a fragment")]
     Fragment,
     #[error("the target has a space or control character")]
@@ -50,7 +52,7 @@ pub enum Rejection {
 impl Rejection {
     /// One of each; the header's name in the last two stands for any.
     #[cfg(test)]
-    pub(crate) const ALL: [Rejection; 20] = [
+    pub(crate) const ALL: [Rejection; 21] = [
         Rejection::ServerOptions,
         Rejection::Asterisk,
         Rejection::Connect,
@@ -58,6 +60,7 @@ impl Rejection {
         Rejection::TargetTooLong,
         Rejection::NotAPath,
         Rejection::NotADecision,
+        Rejection::NotAProcedure,
         Rejection::Fragment,
         Rejection::ForbiddenByte,
         Rejection::MalformedEscape,
@@ -83,6 +86,7 @@ impl Rejection {
             Rejection::TooManyHeaders => 431,
             Rejection::Method
             | Rejection::NotAPath
+            | Rejection::NotAProcedure
             | Rejection::Fragment
             | Rejection::ForbiddenByte
             | Rejection::MalformedEscape

@@ -641,3 +641,51 @@ proptest! {
         }
     }
 }
+
+fn called(authority: &str, target: &[u8], lines: &[(&str, &[u8])]) -> Result<Request, Rejection> {
+    let headers = map(lines);
+    let inbound = Inbound {
+        method: "POST",
+        authority: Some(authority),
+        ..inbound(target, &headers)
+    };
+    for_rpc(&inbound, &POLICY)
+}
+
+#[test]
+fn a_call_is_refused_where_its_procedure_could_be_written_in_another_way() {
+    for target in [
+        &b"/a.B/C/"[..],
+        b"//a.B/C",
+        b"/a.B//C",
+        b"/a.B/%43",
+        b"/a.B%2FC",
+        b"/x/../a.B/C",
+        b"/a.B/./C",
+        b"/a.B/C%00",
+        b"/a.B/C#x",
+        b"/a.B/C\\..\\D",
+        b"a.B/C",
+        b"*",
+        b"",
+    ] {
+        let refused = called("h.test", target, &[]);
+        assert!(refused.is_err(), "{}", target.escape_ascii());
+    }
+    for authority in ["", "user@h.test", "h.test.", "h.test,i.test", "h.test:x"] {
+        assert!(called(authority, b"/a.B/C", &[]).is_err(), "{authority}");
+    }
+    let other = called("h.test", b"/a.B/C", &[("host", b"i.test")]);
+    assert_eq!(other, Err(Rejection::HostsDisagree));
+}
+
+#[test]
+fn a_call_is_its_authority_and_procedure_whatever_is_forwarded_or_asked() {
+    let forwarded: [(&str, &[u8]); 2] = [
+        ("x-forwarded-host", b"i.test"),
+        ("x-forwarded-uri", b"/a.B/D"),
+    ];
+    let request = called("H.test:50051", b"/a.B/C?message=x", &forwarded).expect("a call");
+    assert_eq!(request.to_string(), "POST rpc://h.test:50051/a.B/C");
+    assert_eq!(request.query(), None);
+}

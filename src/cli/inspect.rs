@@ -7,8 +7,8 @@ use crate::canonical::{Described, Scheme, for_description};
 use crate::config::{Problem, Problems};
 use crate::engine;
 use crate::matcher::{Matcher, Outcome};
+use crate::reading;
 use crate::rules::raw::Rule;
-use crate::service::reading;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -81,10 +81,8 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
         ));
         return ExitCode::from(UNUSABLE);
     };
-    let request = match for_description(
-        &described,
-        &reading::paths(&inspected.config, &inspected.config.serve.proxy),
-    ) {
+    let paths = reading::paths(&inspected.config, &inspected.config.serve.proxy);
+    let request = match for_description(&described, &paths) {
         Ok(request) => request,
         Err(rejection) => {
             print(&format!("refused with 400 before any rule: {rejection}\n"));

@@ -5,7 +5,6 @@
 //! it must be as guarded as the session store itself.
 
 use super::cache::Key;
-use std::fmt;
 use std::time::Duration;
 
 /// Why a backend can't be used. Doesn't repeat the URL, which may hold a password.
@@ -31,9 +30,10 @@ pub(super) use present::Remote;
 
 #[cfg(feature = "redis")]
 mod present {
-    use super::{BackendError, Duration, Key, fmt};
+    use super::{BackendError, Duration, Key};
     use redis::aio::{ConnectionManager, ConnectionManagerConfig};
     use redis::{AsyncCommands, Client};
+    use std::fmt;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Arc, OnceLock};
     use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -18,6 +18,7 @@ use crate::snapshot::{Live, Snapshot};
 use follow::{News, Outcome};
 use slots::Slots;
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,10 +43,31 @@ pub struct Setup {
     pub env: Vec<(String, String)>,
     pub config: Config,
     pub clients: Arc<Clients>,
-    pub live: Arc<Live>,
-    pub board: Arc<Board>,
+    pub hangups: Hangups,
     /// Told of each configuration that takes effect after the first.
     pub on_configuration: Box<dyn Fn(&Config) + Send>,
+}
+
+/// Whether SIGHUP, which by itself ends a process, reloads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hangups {
+    Reload,
+    /// It is somebody else's process.
+    LeftAlone,
+}
+
+/// What is followed, for as long as `held` is.
+#[derive(Debug)]
+pub struct Followed {
+    pub live: Arc<Live>,
+    pub board: Arc<Board>,
+    pub held: Held,
+}
+
+/// Dropping it ends the following.
+#[derive(Debug)]
+pub struct Held {
+    _until: oneshot::Sender<Infallible>,
 }
 
 impl fmt::Debug for Setup {
@@ -70,21 +92,63 @@ pub enum StartError {
 /// Reads all sources, publishes them, and goes on following them on a thread of its own.
 ///
 /// Returns after the first publish. A remote source that doesn't answer holds that up for three seconds at most, unless
-/// `access_rules.on_start_failure` says that serving must not begin without it.
-pub fn start(setup: Setup) -> Result<(), StartError> {
+/// `access_rules.on_start_failure` says that serving must not begin without it. Not for tasks: they use [`follow`].
+pub fn start(setup: Setup) -> Result<Followed, StartError> {
+    let (followed, outcome) = begin(setup)?;
+    outcome.blocking_recv().unwrap_or_else(|_| Err(ended()))?;
+    Ok(followed)
+}
+
+/// [`start`] for a task.
+pub async fn follow(setup: Setup) -> Result<Followed, StartError> {
+    let (followed, outcome) = begin(setup)?;
+    outcome.await.unwrap_or_else(|_| Err(ended()))?;
+    Ok(followed)
+}
+
+type Started = oneshot::Receiver<Result<(), StartError>>;
+
+fn begin(setup: Setup) -> Result<(Followed, Started), StartError> {
     let http = calls(&setup.config)?;
     let (started, outcome) = oneshot::channel();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StartError::Thread(error.to_string()))?;
+    let (held, dropped) = oneshot::channel();
+    let followed = Followed {
+        live: Arc::new(Live::new(Snapshot::empty())),
+        board: Arc::default(),
+        held: Held { _until: held },
+    };
+    let (live, board) = (followed.live.clone(), followed.board.clone());
+    let run = move || match runtime() {
+        Ok(runtime) => {
+            let reloader = Reloader::new(setup, live, board, http);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = reloader.run(started) => {}
+                    _ = dropped => {}
+                }
+            });
+        }
+        Err(error) => {
+            // Whoever waits for it is gone only if nobody wants to know.
+            let _ = started.send(Err(error));
+        }
+    };
     std::thread::Builder::new()
         .name("reload".to_owned())
-        .spawn(move || runtime.block_on(Reloader::new(setup, http).run(started)))
+        .spawn(run)
         .map_err(|error| StartError::Thread(error.to_string()))?;
-    outcome
-        .blocking_recv()
-        .unwrap_or_else(|_| Err(StartError::Thread("it ended at once".to_owned())))
+    Ok((followed, outcome))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, StartError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StartError::Thread(error.to_string()))
+}
+
+fn ended() -> StartError {
+    StartError::Thread("it ended at once".to_owned())
 }
 
 /// The rules of one source, or its name and why it can't be read.
@@ -96,10 +160,7 @@ pub fn read_once(config: &Config) -> Result<Vec<ReadOnce>, StartError> {
         http: calls(config)?,
         refresh: config.access_rules.refresh,
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StartError::Thread(error.to_string()))?;
+    let runtime = runtime()?;
     Ok(runtime.block_on(async {
         let mut outcome = Vec::new();
         for repository in &config.access_rules.repositories {
@@ -129,6 +190,8 @@ fn calls(config: &Config) -> Result<Arc<Http>, StartError> {
 
 struct Reloader {
     setup: Setup,
+    live: Arc<Live>,
+    board: Arc<Board>,
     http: Arc<Http>,
     slots: Slots,
     news: mpsc::UnboundedReceiver<News>,
@@ -141,7 +204,7 @@ struct Reloader {
 }
 
 impl Reloader {
-    fn new(setup: Setup, http: Arc<Http>) -> Reloader {
+    fn new(setup: Setup, live: Arc<Live>, board: Arc<Board>, http: Arc<Http>) -> Reloader {
         let (sender, news) = mpsc::unbounded_channel();
         Reloader {
             slots: Slots::default(),
@@ -152,6 +215,8 @@ impl Reloader {
             old: Vec::new(),
             last: Default::default(),
             http,
+            live,
+            board,
             setup,
         }
     }
@@ -176,7 +241,9 @@ impl Reloader {
             self.setup.seen,
             self.sender.clone(),
         );
-        follow::hangups(self.sender.clone());
+        if self.setup.hangups == Hangups::Reload {
+            follow::hangups(self.sender.clone());
+        }
         while let Some(news) = self.next().await {
             self.hear(news).await;
         }
@@ -387,8 +454,8 @@ impl Reloader {
             return self.post();
         }
         self.generation = generation;
-        self.old.push(self.setup.live.load());
-        self.setup.live.publish(snapshot);
+        self.old.push(self.live.load());
+        self.live.publish(snapshot);
         let broken: HashSet<usize> = problems.iter().map(|problem| problem.index).collect();
         // A rule that was valid when it was read stays listed until it is read again, as in the reference, whatever the configuration
         // has made of it meanwhile.
@@ -440,7 +507,7 @@ impl Reloader {
 
     fn post(&self) {
         self.measure();
-        self.setup.board.post(Report {
+        self.board.post(Report {
             generation: self.generation,
             rules: self.last.0.clone(),
             problems: self.last.1.clone(),

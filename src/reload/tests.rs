@@ -16,14 +16,17 @@ fn config(sources: &[String], more: &str) -> String {
     )
 }
 
-struct Running {
-    board: Arc<Board>,
-    live: Arc<Live>,
+struct Running(Followed);
+
+impl std::ops::Deref for Running {
+    type Target = Followed;
+
+    fn deref(&self) -> &Followed {
+        &self.0
+    }
 }
 
 fn running(file: &Path) -> Result<Running, StartError> {
-    let board = Arc::new(Board::default());
-    let live = Arc::new(Live::new(Snapshot::empty()));
     let files = vec![file.to_owned()];
     let seen = crate::rules::watch::look([file]);
     start(Setup {
@@ -32,11 +35,10 @@ fn running(file: &Path) -> Result<Running, StartError> {
         files,
         env: Vec::new(),
         clients: Arc::new(Clients::default()),
-        live: live.clone(),
-        board: board.clone(),
+        hangups: Hangups::LeftAlone,
         on_configuration: Box::new(|_| {}),
-    })?;
-    Ok(Running { board, live })
+    })
+    .map(Running)
 }
 
 impl Running {

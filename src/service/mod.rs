@@ -19,7 +19,6 @@ mod head;
 mod metrics;
 mod observe;
 mod proxy;
-pub mod reading;
 mod refusal;
 mod replay;
 mod reply;

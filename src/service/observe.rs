@@ -1,12 +1,11 @@
 //! What a door notes of each request: counts, times, and its lines in the log.
 
 use crate::canonical::{self, Trust};
-use crate::engine::{Decision, Refused};
-use crate::pipeline::Reason;
+use crate::engine::{Decision, Meter, Refused};
 use crate::snapshot::Rule;
 use crate::telemetry::Telemetry;
 use crate::telemetry::logging::{Access, Decided, Denied, TraceIds};
-use crate::telemetry::metrics::{Counter, Gauge, Histogram, Known, RequestMeter};
+use crate::telemetry::metrics::{Counter, Gauge, Known, RequestMeter};
 use crate::telemetry::spans::{Caller, RequestSpan};
 use http::header::HOST;
 use pingora::http::RequestHeader;
@@ -38,7 +37,7 @@ impl Entrance {
 pub(super) struct Observer {
     telemetry: Telemetry,
     entrance: Entrance,
-    decisions: Arc<Histogram>,
+    meter: Meter,
 }
 
 /// What was decided on a request, how quickly.
@@ -54,29 +53,13 @@ impl Observer {
         Observer {
             telemetry: telemetry.clone(),
             entrance,
-            decisions: telemetry.metrics.decisions.with([entrance.label()]),
+            meter: Meter::new(&telemetry.metrics, entrance.label()),
         }
     }
 
     /// Counts a decision, and says how long it took.
     pub(super) fn decided(&self, decision: &Decision, started: Instant) -> Duration {
-        let took = started.elapsed();
-        self.decisions.observe(took);
-        let meter = match decision.rule() {
-            Some(rule) => &rule.meter,
-            None => self.telemetry.metrics.no_rule(),
-        };
-        match &decision.outcome {
-            Ok(_) => meter.granted(),
-            Err(refused) => {
-                let reason = refused.denial().reason;
-                if reason == Reason::Panicked {
-                    self.telemetry.metrics.panics.with([]).increment();
-                }
-                meter.denied(reason.label());
-            }
-        }
-        took
+        self.meter.decided(decision, started)
     }
 
     /// Begins the span of a request. Trace contexts count from peers inside `trusted_proxies`.
@@ -96,8 +79,7 @@ impl Observer {
 
     /// Counts a request that could not be understood, on which nothing was decided.
     pub(super) fn rejected(&self) {
-        let reason = Reason::BadRequest.label();
-        self.telemetry.metrics.no_rule().denied(reason);
+        self.meter.rejected();
     }
 
     /// Counts a request that its upstream did not answer, and says why. Never in the words of the error, which may quote the request.

@@ -16,7 +16,7 @@ use crate::telemetry::spans::{self, RequestSpan};
 use crate::upstreams::{PreserveHost, Server, Upstream};
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{EXPECT, HOST, TE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::upstreams::peer::HttpPeer;
@@ -529,11 +529,7 @@ fn switches_to_websocket(response: &ResponseHeader) -> bool {
 /// Removes what the client sent under the names that the pipeline set, however spelled, and sets its values.
 fn apply(grant: &Grant, request: &mut RequestHeader, underscores: UnderscoreHeaders) -> Result<()> {
     for (name, value) in grant.headers().iter() {
-        // Framing and routing are the door's; the reference ignores these names too.
-        if matches!(
-            *name.name(),
-            HOST | CONTENT_LENGTH | TRANSFER_ENCODING | TRAILER
-        ) {
+        if headers::is_the_doors(name.name()) {
             continue;
         }
         headers::remove_aliases(request, name.name(), underscores);

@@ -17,7 +17,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Messages as they are.
 #[derive(Debug, Clone, Copy, Default)]
-struct Raw;
+pub struct Raw;
 
 impl Codec for Raw {
     type Encode = Vec<u8>;
@@ -60,7 +60,7 @@ type Messages = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Status>> + Send>>;
 
 /// Echoes; what it says of the caller's `x-user` goes into the answer's metadata.
 #[derive(Debug, Clone, Copy)]
-struct Echo;
+pub struct Echo;
 
 impl tonic::server::NamedService for Echo {
     const NAME: &'static str = "test.Echo";
@@ -235,11 +235,11 @@ async fn channel(doorward: &Doorward) -> Channel {
     endpoint.connect().await.unwrap()
 }
 
-fn path(path: &'static str) -> http::uri::PathAndQuery {
+pub fn path(path: &'static str) -> http::uri::PathAndQuery {
     http::uri::PathAndQuery::from_static(path)
 }
 
-fn pretender<T>(message: T) -> Request<T> {
+pub fn pretender<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
     request
         .metadata_mut()

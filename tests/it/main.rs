@@ -37,3 +37,4 @@ mod security_table;
 mod stub;
 mod support;
 mod telemetry;
+mod tower;
