@@ -359,7 +359,9 @@ def main():
             if chosen.bare:
                 process, port = start_bare(os.path.abspath(chosen.bare), to)
                 bare = idle(process, port, chosen.idle) / KIB
-                end(process)
+                # Told to end, it would sleep for five minutes.
+                process.kill()
+                process.wait()
                 judge(f"beyond bare Pingora's {bare:.1f} KiB, each", each - bare, 3, " KiB")
         if "streams" in only:
             process, port = start(binary, folder, to)

@@ -6,7 +6,7 @@ use crate::edge_tls::client;
 use crate::support::{Doorward, get, plain_config, rule};
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -22,9 +22,12 @@ const SILENCE: Duration = Duration::from_millis(900);
 
 type Events = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
-/// `/steady` says something all the time, everything else has silences, and `/mute` even before its head.
-async fn tell(request: Request<Incoming>) -> Result<Response<Events>, Infallible> {
+/// `/upload` waits for the whole body, `/steady` says something all the time, everything else has silences, and `/mute` even before its head.
+async fn tell(mut request: Request<Incoming>) -> Result<Response<Events>, Infallible> {
     let steady = request.uri().path() == "/steady";
+    if request.uri().path() == "/upload" {
+        while let Some(Ok(_)) = request.body_mut().frame().await {}
+    }
     if request.uri().path() == "/mute" {
         tokio::time::sleep(SILENCE).await;
     }
@@ -128,6 +131,27 @@ async fn events_may_be_far_apart_and_go_on_for_long() {
     let begin = Instant::now();
     futures_util::future::join_all(asked).await;
     assert!(begin.elapsed() > LIMIT * 3);
+}
+
+/// Over HTTP/2 Pingora counts an upstream's silence from the head on, however much of the body is still on its way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
+    let doorward = doorward().await;
+    for host in ["one", "two"] {
+        let name = format!("{host}.test");
+        let client = client().resolve(&name, doorward.proxy).build().unwrap();
+        let (say, said) = tokio::sync::mpsc::channel::<Result<Bytes, Infallible>>(1);
+        tokio::spawn(async move {
+            for _ in 0..9 {
+                tokio::time::sleep(LIMIT / 3).await;
+                let _ = say.send(Ok(Bytes::from_static(b"part"))).await;
+            }
+        });
+        let url = format!("http://{name}:{}/upload", doorward.proxy.port());
+        let body = reqwest::Body::wrap_stream(ReceiverStream::new(said));
+        let request = client.post(url).header("accept", "text/plain").body(body);
+        assert_eq!(request.send().await.unwrap().status(), 200, "{host}");
+    }
 }
 
 /// Whoever wants no events waits no longer than the limit.
