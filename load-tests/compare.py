@@ -1,181 +1,349 @@
 #!/usr/bin/env python3
-"""Measures Doorward beside a bare Pingora, and any other server, in one run.
+"""Measures Doorward beside a bare Pingora, nginx, Envoy, and any other server, in one run.
 
-    load-tests/compare.py [--rounds 5] [--seconds 5] [--rules 100] [--peer NAME=URL ...] [--profile bench]
+    load-tests/compare.py                   # the main table, about five minutes
+    load-tests/compare.py --logs            # the same Doorward with and without its lines in the log
+    load-tests/compare.py --charts          # throughput against the number of rules, latency against load
+    load-tests/compare.py --only 'decision|threads' --rounds 3 --peer heimdall=http://127.0.0.1:4456/service-99/a
 
 Each contender runs on one core, the load generator (wrk -c64) and the upstream on another; rounds alternate between
-contenders, so that drift of the machine hits all alike. Printed are medians, spread, memory, and ratios to the bare
-Pingora of the same kind. With `--profile bench` (the default) everything is built close to release. Python's standard
-library and wrk are all that is needed; results go to load-tests/results/ as JSON and as the table the README shows.
+contenders, so that drift of the machine hits all alike. Printed are medians, spread, memory, CPU time, and ratios to
+the contender that each is held against. What isn't installed is left out by name. `--no-build` takes the binaries
+that are there; otherwise all are built with `--profile`. Results go to load-tests/results/ as Markdown, JSON and SVG.
+Needs wrk and taskset; openssl for the case with a JWT, oha for latency at a fixed rate.
 """
-import argparse, json, os, pathlib, platform, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
+import argparse, datetime, json, os, pathlib, platform, re, shutil, statistics, subprocess, sys, tempfile, threading, time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+import chart, contenders, measure
+from measure import ROOT, TARGET, Server, free_port
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port, seconds=60):
-    end = time.time() + seconds
-    while time.time() < end:
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    sys.exit(f"nothing listens on port {port}")
+# The allocator gives unused memory back after ten seconds.
+REST = 14
+# A second core for two worker threads: one of their own where there is one.
+TWO_CORES = f"{measure.SERVER_CORE},{2 if (os.cpu_count() or 1) > 2 else measure.LOAD_CORE}"
+RULE_COUNTS = (1, 10, 100, 1_000, 10_000, 100_000)
+CONNECTIONS = (1, 4, 16, 64, 256)
 
 
-class Server:
-    def __init__(self, argv, port, core):
-        self.port = port
-        self.process = subprocess.Popen(["taskset", "-c", str(core), *map(str, argv)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for(port)
+class Contender:
+    """`base` names the one it is held against, by `key`; `all_pass` is false where every answer is a denial."""
 
-    def rss_mb(self):
-        for line in open(f"/proc/{self.process.pid}/status"):
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+    def __init__(self, servers, url, host=None, base="", key="rps", headers=(), all_pass=True):
+        self.servers, self.url, self.host, self.base, self.key, self.headers, self.all_pass = servers, url, host, base, key, headers, all_pass
+        self.warmed = 0
 
-    def cpu_seconds(self):
-        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def measured(self, seconds, connections=64):
+        cpu = sum(server.cpu_seconds() for server in self.servers)
+        result = measure.wrk(self.url, seconds, host=self.host, connections=connections, headers=self.headers)
+        result["cpu_us"] = (sum(server.cpu_seconds() for server in self.servers) - cpu) / max(1, result["requests"]) * 1e6
+        result["rss_mb"] = sum(server.rss_mb() for server in self.servers)
+        result["p99_ms"] = measure.milliseconds(result["latency"]["99"])
+        return result
 
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+    def wrong(self, result):
+        passed = result["not_2xx"] == (0 if self.all_pass else result["requests"])
+        return result["errors"] or ("" if passed else f"{result['not_2xx']} of {result['requests']} answers were not 2xx")
 
 
-def rules(count, upstream):
-    """The usual shape: one host a dozen rules, a path prefix each; the last one is asked."""
-    return [{
-        "id": f"rule-{n}",
-        "match": {"url": f"http://host-{n // 12}.test/service-{n}/<.*>", "methods": ["GET", "POST"]},
-        "authenticators": [{"handler": "anonymous"}],
-        "authorizer": {"handler": "allow"},
-        "mutators": [{"handler": "header", "config": {"headers": {"X-User": "{{ print .Subject }}"}}}],
-        "errors": [{"handler": "json"}],
-        "upstream": {"url": f"http://127.0.0.1:{upstream}"},
-    } for n in range(count)] + [{
-        "id": "closed",
-        "match": {"url": "http://closed.test/<.*>", "methods": ["GET"]},
-        "authenticators": [{"handler": "unauthorized"}],
-        "authorizer": {"handler": "allow"},
-        "mutators": [{"handler": "noop"}],
-    }]
+class Run:
+    """The servers of one run, and the folder of their configurations."""
+
+    def __init__(self, options):
+        self.options, self.built, self.contenders, self.servers, self.left_out = options, options.built, {}, [], []
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="doorward-load-"))
+        self.upstream, self.shared = free_port(), None
+
+    def __enter__(self):
+        self.serve([self.built / "bare-serve", self.upstream], self.upstream, measure.LOAD_CORE)
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers:
+            server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def serve(self, *argv, **how):
+        self.servers.append(Server(*argv, **how))
+        return self.servers[-1]
+
+    def place(self):
+        return pathlib.Path(tempfile.mkdtemp(dir=self.folder))
+
+    def wanted(self, *names):
+        return [name for name in names if re.search(self.options.only, name)]
+
+    def add(self, name, *how, **more):
+        self.contenders[name] = Contender(*how, **more)
+
+    def doorward(self, count, threads=1, level="warn", keys=None, cores=measure.SERVER_CORE):
+        """A Doorward whose rules are loaded, and the ports of its proxy and its decision API."""
+        ports = [free_port() for _ in range(3)]
+        config = contenders.config(self.place(), ports, count, self.upstream, threads, level, keys)
+        server = self.serve([self.built / "doorward", "serve", "--config", config], ports[1], cores, lines_read=level != "warn")
+        measure.until_answered(ports[1], "/health/ready")
+        return server, ports[0], ports[1]
+
+    def usual(self):
+        """The Doorward that several contenders share."""
+        self.shared = self.shared or self.doorward(self.options.rules)
+        return self.shared
+
+    def decision(self, name, made, count, **more):
+        host, path = contenders.asked(count)
+        self.add(name, [made[0]], f"http://127.0.0.1:{made[2]}/decisions{path}", host, **more)
+
+    def proxied(self, name, made, count, **more):
+        host, path = contenders.asked(count)
+        self.add(name, [made[0]], f"http://127.0.0.1:{made[1]}{path}", host, **more)
+
+    def bare(self, serve="decision: bare ServeHttp", proxy="proxy: bare Pingora"):
+        for name in self.wanted(serve):
+            port = free_port()
+            self.add(name, [self.serve([self.built / "bare-serve", port], port)], f"http://127.0.0.1:{port}/")
+        for name in self.wanted(proxy):
+            port = free_port()
+            host, path = contenders.asked(self.options.rules)
+            self.add(name, [self.serve([self.built / "bare-proxy", port, self.upstream], port)], f"http://127.0.0.1:{port}{path}", host)
+
+    def with_tokens(self, name):
+        if not shutil.which("openssl"):
+            return self.left_out.append(f"{name} (no openssl)")
+        keys, header = contenders.jwt(self.built / "doorward", self.place())
+        self.decision(name, self.doorward(self.options.rules, keys=keys), self.options.rules, base="decision: bare ServeHttp", headers=[header])
+
+    def gateways(self, plain="proxy: nginx", asks="proxy: nginx auth_request, Doorward", envoy="proxy: Envoy, rbac"):
+        host, path = contenders.asked(self.options.rules)
+        for name in self.wanted(plain, asks, envoy):
+            place, port, behind = self.place(), free_port(), []
+            if name == envoy:
+                binary = contenders.envoy(self.options.envoy)
+                argv = binary and [binary, *contenders.envoy_config(place, port, self.upstream)]
+            else:
+                made = name == asks and contenders.nginx() and self.usual()
+                behind = [made[0]] if made else []
+                argv = contenders.nginx() and contenders.nginx_config(place, port, self.upstream, made[2] if made else None)
+            if argv:
+                self.add(name, [self.serve(argv, port), *behind], f"http://127.0.0.1:{port}{path}", host, base="proxy: bare Pingora")
+            else:
+                self.left_out.append(f"{name} (not installed)")
+
+    def rounds(self, seconds=None, connections=64):
+        """Results by contender; what answered wrongly ends the run."""
+        seen = {name: [] for name in self.contenders}
+        for name, contender in self.contenders.items():
+            contender.warmed = measure.wrk(contender.url, 1, host=contender.host, headers=contender.headers)["requests"]
+        for n in range(self.options.rounds):
+            for name, contender in self.contenders.items():
+                result = contender.measured(seconds or self.options.seconds, connections)
+                seen[name].append(result)
+                print(f"round {n + 1} {name}, {connections} connections: {result['rps']:.0f}/s", file=sys.stderr)
+                if contender.wrong(result):
+                    sys.exit(f"{name}: {contender.wrong(result)}")
+        return seen
 
 
-def config(folder, ports, rule_count, upstream, threads=1, level="warn"):
-    (folder / "rules.json").write_text(json.dumps(rules(rule_count, upstream)))
-    proxy, api, metrics = ports
-    (folder / "config.json").write_text(json.dumps({
-        "log": {"level": level},
-        "serve": {
-            "proxy": {"host": "127.0.0.1", "port": proxy, "threads": threads},
-            "api": {"host": "127.0.0.1", "port": api, "threads": threads},
-            "prometheus": {"host": "127.0.0.1", "port": metrics},
-        },
-        "access_rules": {"repositories": [f"file://{folder}/rules.json"]},
-        "authenticators": {"anonymous": {"enabled": True}, "unauthorized": {"enabled": True}},
-        "authorizers": {"allow": {"enabled": True}},
-        "mutators": {"noop": {"enabled": True}, "header": {"enabled": True, "config": {"headers": {}}}},
-    }))
-    return folder / "config.json"
+def median(results, key):
+    return statistics.median(result[key] for result in results)
 
 
-def wrk(url, seconds, core, host=None, connections=64):
-    argv = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
-    if host:
-        argv += ["-H", f"Host: {host}"]
-    out = subprocess.run(argv + [url], capture_output=True, text=True, check=True).stdout
-    errors = re.search(r"Socket errors: (.*)", out)
-    latency = {p: v for p, v in re.findall(r"(50|99)%\s+([\d.]+\w+)", out)}
-    slowest = re.search(r"Latency\s+\S+\s+\S+\s+([\d.]+\w+)", out).group(1)
-    return {"max": slowest, "rps": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)), "errors": errors.group(1) if errors else "", "latency": latency,
-            "not_2xx": int((re.search(r"Non-2xx or 3xx responses: (\d+)", out) or [0, 0])[1])}
+def throughput_table(run, seen):
+    rows = ["| contender | requests/s (median) | min–max | CPU µs/request | p99 ms | RSS MB | ratio |", "| --- | --: | --- | --: | --: | --: | --- |"]
+    for name, results in seen.items():
+        contender, rates = run.contenders[name], [result["rps"] for result in results]
+        ratio = ""
+        if contender.base in seen:
+            over = median(results, contender.key) / max(1e-9, median(seen[contender.base], contender.key))
+            ratio = f"{over:.2f} of {contender.base}" + (" (CPU)" if contender.key == "cpu_us" else "")
+        cpu, rss = (f"{median(results, 'cpu_us'):.1f}", f"{median(results, 'rss_mb'):.0f}") if contender.servers else ("", "")
+        rows.append(f"| {name} | {median(results, 'rps'):,.0f} | {min(rates):,.0f}–{max(rates):,.0f} | {cpu} | {median(results, 'p99_ms'):.2f} | {rss} | {ratio} |")
+    return rows
+
+
+def footprint(run):
+    """Start and memory with 100 rules, memory under load with 10,000, and the size of the binary."""
+    found, starts = {}, []
+    for _ in range(run.options.rounds):
+        began = time.monotonic()
+        server = run.doorward(100)[0]
+        starts.append((time.monotonic() - began) * 1000)
+        if len(starts) < run.options.rounds:
+            server.stop()
+            run.servers.remove(server)
+    found["start to ready, 100 rules, ms (configuration written meanwhile)"] = statistics.median(starts)
+    many, proxy, api = run.doorward(10_000)
+    time.sleep(REST)
+    found["RSS idle, 100 rules, MB"], found["RSS idle, 10,000 rules, MB"] = server.rss_mb(), many.rss_mb()
+    most, done = [0.0], threading.Event()
+
+    def watch():
+        while not done.wait(0.05):
+            most[0] = max(most[0], many.rss_mb())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    host, path = contenders.asked(10_000)
+    for url in (f"http://127.0.0.1:{api}/decisions{path}", f"http://127.0.0.1:{proxy}{path}"):
+        measure.wrk(url, run.options.seconds, host=host, connections=256)
+    done.set()
+    watcher.join()
+    found["RSS at most under 256 connections, 10,000 rules, MB"] = most[0]
+    if shutil.which("strip"):
+        copy = run.folder / "stripped"
+        subprocess.run(["strip", "-o", copy, run.built / "doorward"], check=True)
+        found["binary, stripped, MB"] = copy.stat().st_size / 2**20
+    return found
+
+
+def added_latency(run, alternations):
+    """What Doorward adds to the bare proxy's p99 at half of Doorward's peak."""
+    bare, ours = (run.contenders[name] for name in ("proxy: bare Pingora", "proxy: Doorward"))
+    rate = ours.measured(3)["rps"] / 2
+    pairs = [[measure.oha_p99_us(c.url, 2, rate, c.host) for c in (bare, ours)] for _ in range(alternations)]
+    alone, with_us = (statistics.median(column) for column in zip(*pairs))
+    return {f"p99 of the bare proxy at {rate:,.0f} requests/s, µs": alone, "p99 that Doorward adds, µs (medians)": with_us - alone}
+
+
+def main_table(run):
+    count = run.options.rules
+    run.bare()
+    for some in sorted({10, count, 100_000}):
+        for name in run.wanted(f"decision: {some:,} rules"):
+            base = "decision: 10 rules" if some > max(10, count) else "decision: bare ServeHttp"
+            run.decision(name, run.usual() if some == count else run.doorward(some), some, base=base)
+    for name in run.wanted("decision: denial"):
+        url = f"http://127.0.0.1:{run.usual()[2]}/decisions/x"
+        run.add(name, [run.usual()[0]], url, "closed.test", base=f"decision: {count:,} rules", all_pass=False)
+    for name in run.wanted("decision: JWT seen before, id_token from memory"):
+        run.with_tokens(name)
+    for name in run.wanted("proxy: Doorward"):
+        run.proxied(name, run.usual(), count, base="proxy: bare Pingora")
+    run.gateways()
+    for threads, name in ((1, "threads: one"), (2, "threads: two")):
+        if run.wanted(name):
+            made = run.doorward(count, threads, cores=measure.SERVER_CORE if threads == 1 else TWO_CORES)
+            run.decision(name, made, count, base="threads: one" if threads == 2 else "", key="cpu_us")
+    for peer in run.options.peer:
+        name, url = peer.split("=", 1)
+        run.add(name, [], url, contenders.asked(count)[0])
+    seen = run.rounds()
+    found = {}
+    if run.wanted("latency"):
+        if not shutil.which("oha"):
+            run.left_out.append("latency at half of peak (no oha)")
+        elif {"proxy: bare Pingora", "proxy: Doorward"} <= seen.keys():
+            found.update(added_latency(run, 10))
+    if run.wanted("footprint"):
+        found.update(footprint(run))
+    table = throughput_table(run, seen) if seen else []
+    if found:
+        table += ["", "| | |", "| --- | --: |", *(f"| {name} | {value:,.1f} |" for name, value in found.items())]
+    return "table", table, {"throughput": seen, "other": found}
+
+
+def logs_table(run):
+    """Metrics are always on; at info each request leaves an access line and a decision line, which a reader counts. Fewer than two a
+    request mean that lines were dropped, and that the ratio flatters."""
+    for door, add in (("decision", run.decision), ("proxy", run.proxied)):
+        made = {level: run.doorward(run.options.rules, level=level) for level in ("warn", "info")}
+        for level, server in made.items():
+            add(f"logs, {door}: {level}", server, run.options.rules, base=f"logs, {door}: warn" if level == "info" else "")
+    seen = run.rounds()
+    table, lines = throughput_table(run, seen), {}
+    for name, results in seen.items():
+        if name.endswith("info"):
+            server = run.contenders[name].servers[0]
+            run.servers.remove(server)
+            warmed = run.contenders[name].warmed
+            lines[name] = server.stop() / (warmed + sum(result["requests"] for result in results))
+    table += ["", "| lines written for each request | |", "| --- | --: |", *(f"| {name} | {value:.2f} |" for name, value in lines.items())]
+    return "logs", table, {"throughput": seen, "lines": lines}
+
+
+def charts(run):
+    """One SVG each for throughput against rules and latency against load."""
+    out, kept = run.options.out, {}
+    run.bare()
+    servers = {count: run.doorward(count) for count in RULE_COUNTS}
+    for count, made in servers.items():
+        run.decision(f"decision, {count}", made, count)
+        run.proxied(f"proxy, {count}", made, count)
+    seen = run.rounds()
+    kept["rules"] = {name: median(results, "rps") for name, results in seen.items()}
+    flat = lambda name: [(count, kept["rules"][name]) for count in RULE_COUNTS]
+    ours = lambda kind: [(count, kept["rules"][f"{kind}, {count}"]) for count in RULE_COUNTS]
+    series = {"Doorward decides": ours("decision"), "bare Pingora answers": flat("decision: bare ServeHttp"),
+              "Doorward proxies": ours("proxy"), "bare Pingora proxies": flat("proxy: bare Pingora")}
+    (out / "rules.svg").write_text(chart.lines("Throughput against the number of rules, one core", "rules", "requests/s", series, log_x=True))
+
+    run.contenders = {"bare Pingora": run.contenders["proxy: bare Pingora"], "Doorward": run.contenders[f"proxy, {run.options.rules}"]}
+    run.gateways(plain="nginx", asks="nginx auth_request", envoy="Envoy")
+    load = {name: [] for name in run.contenders}
+    for connections in CONNECTIONS:
+        for name, results in run.rounds(connections=connections).items():
+            load[name].append((connections, median(results, "p99_ms")))
+    kept["latency"] = load
+    (out / "latency.svg").write_text(chart.lines("Proxies' latency against load, one core", "connections that ask without pause", "p99, ms", load, log_x=True))
+    table = ["| connections | " + " | ".join(f"{name}, p99 ms" for name in load) + " |", "| --: |" + " --: |" * len(load)]
+    table += [f"| {c} | " + " | ".join(f"{dict(line)[c]:.2f}" for line in load.values()) + " |" for c in CONNECTIONS]
+    table += ["", "| rules | Doorward decides | Doorward proxies |", "| --: | --: | --: |"]
+    table += [f"| {n:,} | {kept['rules'][f'decision, {n}']:,.0f} | {kept['rules'][f'proxy, {n}']:,.0f} |" for n in RULE_COUNTS]
+    return "charts", table, kept
+
+
+def said(*argv):
+    done = subprocess.run([str(part) for part in argv], capture_output=True, text=True, cwd=ROOT)
+    return (done.stdout or done.stderr).strip().split("\n")[0]
+
+
+def circumstances(options):
+    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    pingora = re.search(r'name = "pingora-core"\nversion = "(.*)"', (ROOT / "Cargo.lock").read_text())
+    envoy = contenders.envoy(options.envoy)
+    versions = [f"Pingora {pingora.group(1) if pingora else '?'}", said("wrk", "-v").split(" [")[0]]
+    versions += [said(contenders.nginx(), "-v").removeprefix("nginx version: ")] if contenders.nginx() else []
+    versions += [f"Envoy {re.search(r'/([0-9.]+)/', said(envoy, '--version') or '/?/').group(1)}"] if envoy else []
+    commit = options.commit or said("git", "rev-parse", "--short", "HEAD")
+    made = "binaries as found" if options.no_build else f"profile {options.profile}"
+    return (f"{datetime.date.today()}, {cpu.group(1) if cpu else platform.machine()} with {os.cpu_count()} cores, Linux {platform.release()}; {', '.join(versions)}; "
+            f"Doorward at commit {commit}, {made}; {options.rounds} rounds of {options.seconds} s, wrk -c64, one core a server, {options.rules} rules.")
+
+
+def options():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("--rounds", type=int, default=5)
+    ap.add_argument("--seconds", type=int, default=3)
+    ap.add_argument("--rules", type=int, choices=RULE_COUNTS, default=100, help="how many the usual Doorward has")
+    ap.add_argument("--profile", default="bench")
+    ap.add_argument("--no-build", action="store_true", help="take the binaries that are in the target folder")
+    ap.add_argument("--commit", help="which one the binaries were built from; HEAD where nothing is said")
+    ap.add_argument("--envoy", default=os.environ.get("ENVOY"), help="Envoy's binary")
+    ap.add_argument("--peer", action="append", default=[], metavar="NAME=URL", help="a running server to measure beside the others")
+    ap.add_argument("--only", default="", help="regular expression over the names of the main table's contenders, `latency` and `footprint`")
+    ap.add_argument("--out", type=pathlib.Path, default=ROOT / "load-tests/results")
+    kind = ap.add_mutually_exclusive_group()
+    kind.add_argument("--logs", dest="table", action="store_const", const=logs_table, default=main_table, help="levels of the log instead of the main table")
+    kind.add_argument("--charts", dest="table", action="store_const", const=charts, help="charts instead of the main table")
+    chosen = ap.parse_args()
+    chosen.built = TARGET / {"bench": "release", "dev": "debug"}.get(chosen.profile, chosen.profile)
+    return chosen
 
 
 def main():
-    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("--rounds", type=int, default=5)
-    ap.add_argument("--seconds", type=int, default=5)
-    ap.add_argument("--rules", type=int, default=100)
-    ap.add_argument("--profile", default="bench")
-    ap.add_argument("--peer", action="append", default=[], metavar="NAME=URL", help="a running server to measure beside the others")
-    ap.add_argument("--only", default="", help="regular expression over contenders' names")
-    a = ap.parse_args()
+    chosen = options()
     for tool in ("wrk", "taskset"):
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing: apt-get install -y wrk util-linux")
-    subprocess.run(["cargo", "build", "--locked", "--profile", a.profile, "-p", "doorward", "-p", "bare", "--bins"], cwd=ROOT, check=True)
-    built = TARGET / {"bench": "release", "dev": "debug"}.get(a.profile, a.profile)
-
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="doorward-load-"))
-    upstream = free_port()
-    servers = [Server([built / "bare-serve", upstream], upstream, 1)]
-    contenders = {}
-
-    def add(name, argv, port, url, host=None):
-        if re.search(a.only, name):
-            server = Server(argv, port, 0)
-            servers.append(server)
-            contenders[name] = (server, url.format(port=port), host)
-
-    ports = [free_port() for _ in range(3)]
-    host, path = f"host-{(a.rules - 1) // 12}.test", f"/service-{a.rules - 1}/a"
-    serve = free_port()
-    add("bare ServeHttp", [built / "bare-serve", serve], serve, "http://127.0.0.1:{port}/")
-    bare = free_port()
-    add("bare proxy", [built / "bare-proxy", bare, upstream], bare, "http://127.0.0.1:{port}" + path)
-    doorward = [built / "doorward", "serve", "--config", config(folder, ports, a.rules, upstream)]
-    server = Server(doorward, ports[1], 0)
-    servers.append(server)
-    for name, port, target, asked in [("decision", ports[1], "/decisions" + path, host), ("denial", ports[1], "/decisions/x", "closed.test"),
-                                      ("proxy", ports[0], path, host)]:
-        if re.search(a.only, name):
-            contenders[f"Doorward {name}"] = (server, f"http://127.0.0.1:{port}{target}", asked)
-    for peer in a.peer:
-        name, url = peer.split("=", 1)
-        contenders[name] = (None, url, host)
-
-    seen = {name: [] for name in contenders}
-    try:
-        for round_ in range(a.rounds):
-            for name, (server, url, host) in contenders.items():
-                before = server.cpu_seconds() if server else 0.0
-                result = wrk(url, a.seconds, 1, host)
-                result["cpu_us"] = (server.cpu_seconds() - before) / max(1, result["rps"] * a.seconds) * 1e6 if server else 0.0
-                result["rss_mb"] = server.rss_mb() if server else 0.0
-                seen[name].append(result)
-                print(f"round {round_ + 1} {name}: {result['rps']:.0f}/s", file=sys.stderr)
-    finally:
-        for server in servers:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-    def median(name, key="rps"):
-        return statistics.median(r[key] for r in seen[name]) if name in seen else 0.0
-
-    base = {"Doorward decision": "bare ServeHttp", "Doorward denial": "Doorward decision", "Doorward proxy": "bare proxy"}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    print(f"{platform.machine()}, {a.rounds} rounds of {a.seconds} s, wrk -c64, one core a server, {a.rules} rules, profile {a.profile}, commit {commit}\n")
-    print("| contender | requests/s (median) | min–max | CPU µs/request | p99 | RSS MB | ratio |\n| --- | --: | --- | --: | --- | --: | --- |")
-    for name, results in seen.items():
-        rates = [r["rps"] for r in results]
-        ratio = f"{median(name) / median(base[name]):.2f} of {base[name]}" if median(base.get(name, "")) else ""
-        p99 = sorted(r["latency"].get("99", "?") for r in results)[len(results) // 2]
-        print(f"| {name} | {median(name):,.0f} | {min(rates):,.0f}–{max(rates):,.0f} | {median(name, 'cpu_us'):.1f} | {p99} | {median(name, 'rss_mb'):.0f} | {ratio} |")
-    broken = {name: [r["errors"] for r in results if r["errors"]] for name, results in seen.items()}
-    if any(broken.values()):
-        sys.exit(f"socket errors: { {n: e for n, e in broken.items() if e} }")
+    if not chosen.no_build:
+        subprocess.run(["cargo", "build", "--locked", "--profile", chosen.profile, "-p", "doorward", "-p", "bare", "--bins"], cwd=ROOT, check=True)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    with Run(chosen) as run:
+        name, table, kept = chosen.table(run)
+    lines = [circumstances(chosen), "", *table]
+    if run.left_out:
+        lines += ["", f"Left out: {'; '.join(run.left_out)}."]
+    print("\n".join(lines))
+    (chosen.out / f"{name}.md").write_text("\n".join(lines) + "\n")
+    (chosen.out / f"{name}.json").write_text(json.dumps({"circumstances": lines[0], "left_out": run.left_out, **kept}, indent=1))
 
 
 if __name__ == "__main__":

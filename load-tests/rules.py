@@ -9,7 +9,8 @@ LIMITS is missed, unless told not to. Needs wrk, taskset, Linux and Python's sta
 """
 import argparse, json, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time, urllib.request
 
-import compare
+import contenders, measure
+from measure import milliseconds
 
 LIMITS = {"load s": 2.0, "reload s": 2.0, "slowest decision ms": 20.0, "failed requests": 0, "idle MiB with few rules": 30.0, "bytes a rule": 1024.0}
 # The allocator gives unused memory back after ten seconds.
@@ -19,7 +20,7 @@ SHAPES = ["http://{host}/service-{n}/<.*>", "http://{host}/service-{n}/items/<[0
 
 def rules(count, tag):
     """Usual shapes of URLs and a handful of settings that rules share; the last rule's id and path tell which set is served."""
-    made = compare.rules(count, 8080)[:-1]
+    made = contenders.rules(count, 8080)[:-1]
     for n, rule in enumerate(made):
         rule["match"]["url"] = SHAPES[n % len(SHAPES)].format(host=f"host-{n // 12}.test", n=n)
         rule["upstream"]["url"] = f"http://service-{n // 12 % 50}.internal:8080"
@@ -39,11 +40,11 @@ def write(file, content):
 
 class Doorward:
     def __init__(self, binary, folder, count, cores):
-        self.folder, self.ports = folder, [compare.free_port() for _ in range(3)]
-        config = compare.config(folder, self.ports, 1, 8080, threads=len(cores.split(",")))
+        self.folder, self.ports = folder, [measure.free_port() for _ in range(3)]
+        config = contenders.config(folder, self.ports, 1, 8080, threads=len(cores.split(",")))
         write(folder / "rules.json", rules(count, "0"))
         self.began = time.time()
-        self.server = compare.Server([binary, "serve", "--config", config], self.ports[1], cores)
+        self.server = measure.Server([binary, "serve", "--config", config], self.ports[1], cores)
 
     def decision(self, host, path):
         asked = urllib.request.Request(f"http://127.0.0.1:{self.ports[1]}/decisions{path}", headers={"Host": host})
@@ -71,7 +72,7 @@ class Doorward:
 def under_load(url, seconds, host, cores, during):
     """Runs wrk, and something else meanwhile."""
     seen = {}
-    load = threading.Thread(target=lambda: seen.update(compare.wrk(url, seconds, cores, host, connections=16)))
+    load = threading.Thread(target=lambda: seen.update(measure.wrk(url, seconds, cores, host, connections=16)))
     load.start()
     time.sleep(1)
     done = during()
@@ -79,14 +80,9 @@ def under_load(url, seconds, host, cores, during):
     return seen, done
 
 
-def milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
-    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
-
-
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    ap.add_argument("--doorward", default=os.environ.get("DOORWARD_BIN", compare.TARGET / "release/doorward"))
+    ap.add_argument("--doorward", default=os.environ.get("DOORWARD_BIN", measure.TARGET / "release/doorward"))
     ap.add_argument("--rules", type=int, default=100_000)
     ap.add_argument("--few", type=int, default=100)
     ap.add_argument("--cores", default="0,1")
