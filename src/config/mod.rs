@@ -27,7 +27,7 @@ pub use access_rules::{
 };
 pub use duration::{parse_lenient, parse_simple};
 pub use handlers::{HandlerKind, Handlers};
-pub use load::{Loaded, load, set_by_environment, written};
+pub use load::{Loaded, load, parse, set_by_environment, written};
 pub use problems::{Place, Problem, Problems};
 pub use redact::{redact_by_name, redacted, without_password};
 pub use schema::closest_name;

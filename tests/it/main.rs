@@ -28,6 +28,7 @@ mod ext_authz;
 mod first_minute;
 mod frame;
 mod h2;
+mod keys;
 mod packaging;
 mod reload;
 mod security_calls;

@@ -56,6 +56,33 @@ pub fn set_by_environment(env: impl IntoIterator<Item = (String, String)>) -> Ve
     names.collect()
 }
 
+/// The same for the text of one file, whose name says how it is written, without an environment.
+pub fn parse(file: &Path, text: &[u8]) -> Result<Loaded, Problems> {
+    let mut sources = Sources::default();
+    sources.add_text(file, text)?;
+    sources.finish()
+}
+
+fn syntax(file: &Path) -> Result<Syntax, Problem> {
+    let extension = file.extension().and_then(|name| name.to_str());
+    extension.and_then(Syntax::of_extension).ok_or_else(|| {
+        let message = "the name must end in .yaml, .yml, .json or .toml";
+        unusable(file, None, message.to_owned())
+    })
+}
+
+fn unusable(file: &Path, line: Option<usize>, message: String) -> Problem {
+    Problem {
+        place: Place::File {
+            path: Arc::new(file.to_owned()),
+            line,
+        },
+        path: String::new(),
+        message,
+        hint: None,
+    }
+}
+
 /// The documents so far, merged, and who said what.
 #[derive(Debug)]
 struct Sources {
@@ -76,30 +103,18 @@ impl Default for Sources {
 
 impl Sources {
     fn add_file(&mut self, file: &Path) -> Result<(), Problem> {
-        let path = Arc::new(file.to_owned());
-        let problem = |line, message: String, hint: Option<&str>| Problem {
-            place: Place::File {
-                path: path.clone(),
-                line,
-            },
-            path: String::new(),
-            message,
-            hint: hint.map(str::to_owned),
-        };
-        let extension = file.extension().and_then(|name| name.to_str());
-        let syntax = extension.and_then(Syntax::of_extension).ok_or_else(|| {
-            problem(
-                None,
-                "the name must end in .yaml, .yml, .json or .toml".to_owned(),
-                None,
-            )
-        })?;
+        // The name first: it says what is wrong where something else was meant.
+        syntax(file)?;
         let text =
-            std::fs::read(file).map_err(|error| problem(None, unreadable(file, &error), None))?;
-        let document = document::configuration(syntax, &text)
-            .map_err(|SyntaxError { line, message }| problem(line, message, None))?;
+            std::fs::read(file).map_err(|error| unusable(file, None, unreadable(file, &error)))?;
+        self.add_text(file, &text)
+    }
+
+    fn add_text(&mut self, file: &Path, text: &[u8]) -> Result<(), Problem> {
+        let document = document::configuration(syntax(file)?, text)
+            .map_err(|SyntaxError { line, message }| unusable(file, line, message))?;
         merge(&mut self.document, document.value);
-        self.files.push((path, document.lines));
+        self.files.push((Arc::new(file.to_owned()), document.lines));
         Ok(())
     }
 

@@ -8,6 +8,8 @@ mod authenticators;
 mod authorizers;
 mod check;
 mod conditions;
+#[cfg(test)]
+mod effects;
 pub mod environment;
 mod errors;
 mod fill;
