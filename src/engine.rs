@@ -1,6 +1,6 @@
 //! Match, run, decide: the straight path of a request.
 
-use crate::canonical::{self, Scheme};
+use crate::canonical::{self, EncodedSlashes, Scheme};
 use crate::matcher::{Found, Key, Protocol};
 use crate::pipeline::{Captures, Denial, Grant, Reason, Refusal, RequestView};
 use crate::snapshot::{Live, Rule, Snapshot};
@@ -68,6 +68,10 @@ impl Engine {
             Ok(Found::Several(..)) => Err(Reason::SeveralRules),
             Ok(Found::Overrun(_)) => Err(Reason::MatchOverrun),
             Err(_) => Err(Reason::Panicked),
+        };
+        let found = match refuses_slash(&snapshot, request, found) {
+            true => Err(Reason::BadRequest),
+            false => found,
         };
         Matched { snapshot, found }
     }
@@ -203,6 +207,17 @@ impl Captures for PatternCaptures<'_> {
     }
 }
 
+/// Whether the request's path has a `%2F` that its rule, or where it has none the configuration, does not allow.
+fn refuses_slash(
+    snapshot: &Snapshot,
+    request: &canonical::Request,
+    found: Result<usize, Reason>,
+) -> bool {
+    let rule = found.ok().and_then(|index| snapshot.rules.get(index));
+    let policy = rule.map_or(snapshot.encoded_slashes, |rule| rule.encoded_slashes);
+    policy == EncodedSlashes::Reject && request.has_encoded_slash()
+}
+
 /// What the matcher looks a request up by.
 pub fn key(request: &canonical::Request) -> Key<'_> {
     let protocol = match request.scheme() {
@@ -221,7 +236,7 @@ pub fn key(request: &canonical::Request) -> Key<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::canonical::{EncodedSlashes, Forwarded, Inbound, PathPolicy, TrailingSlash, Trust};
+    use crate::canonical::{Forwarded, Inbound, PathPolicy, TrailingSlash, Trust};
     use crate::matcher::{Entry, Matcher, Strategy};
     use crate::pipeline::{Authenticator, Authn, Client, Pipeline, Step};
     use async_trait::async_trait;
@@ -264,10 +279,31 @@ mod tests {
                 }),
                 answers: Arc::new(empty.answers.clone()),
                 upstream: None,
+                encoded_slashes: EncodedSlashes::Keep,
                 meter: Arc::default(),
             }],
             answers: empty.answers,
+            encoded_slashes: EncodedSlashes::Reject,
         }
+    }
+
+    fn anything() -> Matcher {
+        let entry = Entry {
+            protocol: Protocol::Http,
+            methods: &["GET".to_owned()],
+            url: "http://door.test/any/<.*>",
+        };
+        Matcher::build(Strategy::Regexp, &[entry]).0
+    }
+
+    fn request(target: &str) -> canonical::Request {
+        let described = canonical::Described {
+            method: "GET",
+            scheme: Scheme::Http,
+            host: b"door.test",
+            target: target.as_bytes(),
+        };
+        canonical::for_description(&described, &PathPolicy::default()).unwrap()
     }
 
     #[tokio::test]
@@ -289,7 +325,6 @@ mod tests {
         };
         let paths = PathPolicy {
             trailing_slash: TrailingSlash::Keep,
-            encoded_slashes: EncodedSlashes::Keep,
             max_target_bytes: 1024,
         };
         let request = canonical::for_proxy(&inbound, &trust, &paths).unwrap();
@@ -309,5 +344,27 @@ mod tests {
         assert_eq!(refused.denial().reason, Reason::Panicked);
         let answer = decision.answer(&view).unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    }
+
+    #[test]
+    fn an_encoded_slash_is_for_the_rule_to_allow_and_for_the_configuration_where_there_is_none() {
+        let found = |rule: EncodedSlashes, all: EncodedSlashes, target: &str| {
+            let mut snapshot = snapshot();
+            snapshot.matcher = anything();
+            snapshot.encoded_slashes = all;
+            for known in &mut snapshot.rules {
+                known.encoded_slashes = rule;
+            }
+            let request = request(target);
+            Engine::new(Arc::new(Live::new(snapshot)))
+                .find(&request)
+                .found
+        };
+        let (keep, reject) = (EncodedSlashes::Keep, EncodedSlashes::Reject);
+        assert_eq!(found(reject, keep, "/any/a%2Fb"), Err(Reason::BadRequest));
+        assert_eq!(found(reject, keep, "/any/a/b"), Ok(0));
+        assert_eq!(found(keep, reject, "/any/a%2fb"), Ok(0));
+        assert_eq!(found(keep, reject, "/none/a%2Fb"), Err(Reason::BadRequest));
+        assert_eq!(found(reject, keep, "/none/a%2Fb"), Err(Reason::NoRule));
     }
 }

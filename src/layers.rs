@@ -35,7 +35,10 @@ const LAYERS: &[(&str, &[&str])] = &[
             "value",
         ],
     ),
-    ("snapshot", &["matcher", "pipeline", "upstreams"]),
+    (
+        "snapshot",
+        &["canonical", "matcher", "pipeline", "upstreams"],
+    ),
     (
         "rules",
         &[

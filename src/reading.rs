@@ -1,7 +1,7 @@
 //! How a listener's configuration says requests are to be read. Whoever judges requests without a listener reads them the same way.
 
 use crate::canonical::headers::UnderscoreHeaders;
-use crate::canonical::{EncodedSlashes, Forwarded, PathPolicy, TrailingSlash, Trust};
+use crate::canonical::{Forwarded, PathPolicy, TrailingSlash, Trust};
 use crate::config::{self, Config, Listener, TrustForwarded};
 
 /// Whose forwarding headers count at that listener.
@@ -25,10 +25,6 @@ pub fn paths(config: &Config, listener: &Listener) -> PathPolicy {
         trailing_slash: match config.access_rules.trailing_slash {
             config::TrailingSlash::Keep => TrailingSlash::Keep,
             config::TrailingSlash::Strip => TrailingSlash::Strip,
-        },
-        encoded_slashes: match config.access_rules.encoded_slashes {
-            config::EncodedSlashes::Keep => EncodedSlashes::Keep,
-            config::EncodedSlashes::Reject => EncodedSlashes::Reject,
         },
         max_target_bytes: listener.limits.target_bytes,
     }

@@ -1,5 +1,6 @@
 //! Everything a decision depends on, immutable; and the cell that holds it.
 
+use crate::canonical::EncodedSlashes;
 use crate::matcher::Matcher;
 use crate::pipeline::{Answers, Pipeline, Strategy};
 use crate::telemetry::metrics::RuleMeter;
@@ -17,6 +18,7 @@ pub struct Rule {
     pub answers: Arc<Answers>,
     /// Absent where the rule serves the decision API only.
     pub upstream: Option<Arc<Upstream>>,
+    pub encoded_slashes: EncodedSlashes,
     /// Counts what happens to the rule's requests; the same across reloads.
     pub meter: Arc<RuleMeter>,
 }
@@ -30,6 +32,8 @@ pub struct Snapshot {
     pub rules: Vec<Rule>,
     /// What answers where no rule matched.
     pub answers: Answers,
+    /// What holds where no rule matched.
+    pub encoded_slashes: EncodedSlashes,
 }
 
 impl Snapshot {
@@ -41,6 +45,7 @@ impl Snapshot {
             generation: 0,
             matcher,
             rules: Vec::new(),
+            encoded_slashes: EncodedSlashes::default(),
             answers: Answers {
                 rule: Vec::new(),
                 fallback,

@@ -32,7 +32,7 @@ pub enum TrailingSlash {
     Strip,
 }
 
-/// Whether `%2F` is allowed in a path (`access_rules.encoded_slashes`).
+/// Whether `%2F` is allowed in a path: a rule decides on it, so only after one was found ([`Request::has_encoded_slash`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodedSlashes {
     #[default]
@@ -44,7 +44,6 @@ pub enum EncodedSlashes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathPolicy {
     pub trailing_slash: TrailingSlash,
-    pub encoded_slashes: EncodedSlashes,
     pub max_target_bytes: usize,
 }
 
@@ -52,7 +51,6 @@ impl Default for PathPolicy {
     fn default() -> PathPolicy {
         PathPolicy {
             trailing_slash: TrailingSlash::default(),
-            encoded_slashes: EncodedSlashes::default(),
             max_target_bytes: 16 * 1024,
         }
     }

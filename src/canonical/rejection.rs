@@ -31,8 +31,6 @@ pub enum Rejection {
     Nul,
     #[error("the path has an overlong encoding of a dot, slash or backslash")]
     Overlong,
-    #[error("the path has an encoded slash")]
-    EncodedSlash,
     #[error("the path has a dot segment that only some servers see")]
     HiddenDotSegment,
     #[error("the request names no host")]
@@ -58,6 +56,7 @@ impl Rejection {
         Rejection::Connect,
         Rejection::Method,
         Rejection::TargetTooLong,
+        Rejection::TooManyHeaders,
         Rejection::NotAPath,
         Rejection::NotADecision,
         Rejection::NotAProcedure,
@@ -66,7 +65,6 @@ impl Rejection {
         Rejection::MalformedEscape,
         Rejection::Nul,
         Rejection::Overlong,
-        Rejection::EncodedSlash,
         Rejection::HiddenDotSegment,
         Rejection::NoHost,
         Rejection::SeveralHosts,
@@ -92,7 +90,6 @@ impl Rejection {
             | Rejection::MalformedEscape
             | Rejection::Nul
             | Rejection::Overlong
-            | Rejection::EncodedSlash
             | Rejection::HiddenDotSegment
             | Rejection::NoHost
             | Rejection::SeveralHosts

@@ -3,7 +3,7 @@
 //! One function for every door ([`Target::new`]). What patterns see and what is forwarded say the same, so that what was judged is
 //! what is served; what servers disagree about is refused.
 
-use super::{EncodedSlashes, PathPolicy, Rejection, TrailingSlash};
+use super::{PathPolicy, Rejection, TrailingSlash};
 use crate::gourl::{self, Mode, escape, parse_query, path, unescape};
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -98,9 +98,6 @@ impl Target {
         let decoded = unescape(written, Mode::Path).ok_or(Rejection::MalformedEscape)?;
         refuse_bytes(&decoded)?;
         let has_encoded_slash = written.windows(3).any(|w| w.eq_ignore_ascii_case(b"%2f"));
-        if has_encoded_slash && policy.encoded_slashes == EncodedSlashes::Reject {
-            return Err(Rejection::EncodedSlash);
-        }
         let clean = path::clean(&decoded);
         refuse_hidden_dot_segments(&clean)?;
         let trailing = clean.len() > 1 && decoded.last() == Some(&b'/');

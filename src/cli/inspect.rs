@@ -4,7 +4,7 @@ use super::{Format, UNUSABLE, complain, print};
 use crate::adopt::setup;
 use crate::app::{self, Inspected};
 use crate::canonical::{Described, Scheme, for_description};
-use crate::config::{Problem, Problems};
+use crate::config::{EncodedSlashes, Problem, Problems};
 use crate::engine;
 use crate::matcher::{Matcher, Outcome};
 use crate::reading;
@@ -105,7 +105,13 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
         .collect();
     match matched.as_slice() {
         [] => print("no rule matches: answered 404\n"),
-        [rule] => print(&steps(rule, &inspected)),
+        [rule] => {
+            if request.has_encoded_slash() && rejects_encoded_slashes(rule, &inspected) {
+                print("refused with 400: the path has an encoded slash\n");
+                return ExitCode::FAILURE;
+            }
+            print(&steps(rule, &inspected));
+        }
         [_, _, ..] => {
             let ids: Vec<&str> = matched.iter().map(|rule| &*rule.id).collect();
             print(&format!(
@@ -133,6 +139,11 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn rejects_encoded_slashes(rule: &Rule, inspected: &Inspected) -> bool {
+    let policy = rule.encoded_slashes;
+    policy.unwrap_or(inspected.config.access_rules.encoded_slashes) == EncodedSlashes::Reject
 }
 
 fn describe<'a>(method: &'a str, url: &'a str) -> Option<Described<'a>> {

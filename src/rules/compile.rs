@@ -1,6 +1,7 @@
 //! Rules, handler tables and configuration become a snapshot.
 
 use super::{raw, upstream};
+use crate::canonical::EncodedSlashes;
 use crate::clients::Clients;
 use crate::config::{self, Config, HandlerKind, Handlers, MatchingStrategy};
 use crate::handlers::{self, BuildContext, Kind};
@@ -89,6 +90,7 @@ pub fn compile(
             matcher,
             rules: compiled,
             answers,
+            encoded_slashes: encoded_slashes(config.access_rules.encoded_slashes),
         },
         problems,
     }
@@ -137,6 +139,13 @@ struct Workshop<'a> {
     on_ambiguity: OnAmbiguity,
     dependency_status: DependencyStatus,
     problems: Vec<RuleProblem>,
+}
+
+fn encoded_slashes(written: config::EncodedSlashes) -> EncodedSlashes {
+    match written {
+        config::EncodedSlashes::Keep => EncodedSlashes::Keep,
+        config::EncodedSlashes::Reject => EncodedSlashes::Reject,
+    }
 }
 
 /// Parts of rules made so far, each with what was found wrong with it.
@@ -262,6 +271,10 @@ impl<'a> Workshop<'a> {
             pipeline,
             answers,
             upstream,
+            encoded_slashes: encoded_slashes(
+                rule.encoded_slashes
+                    .unwrap_or(self.config.access_rules.encoded_slashes),
+            ),
         }
     }
 
