@@ -180,17 +180,44 @@ impl<V: Send + Sync + 'static> Cache<V> {
     }
 
     pub fn get(&self, key: &Key) -> Option<Arc<V>> {
-        let found = self
-            .store
-            .entries
-            .get(key)
-            .and_then(|entry| entry.value.downcast().ok());
+        let found = self.peek(key);
         let counter = match found {
             Some(_) => &self.counters.hits,
             None => &self.counters.misses,
         };
         counter.fetch_add(1, Ordering::Relaxed);
         found
+    }
+
+    /// The same, uncounted.
+    fn peek(&self, key: &Key) -> Option<Arc<V>> {
+        let entry = self.store.entries.get(key)?;
+        entry.value.downcast().ok()
+    }
+
+    /// Has `begin` find out and keep what [`Self::find`] did not find, once for all who want it. Who looked just before it was kept
+    /// and comes here just after finds it all the same.
+    pub async fn learn<E, F>(
+        &self,
+        flights: &Flights<Result<Arc<V>, E>>,
+        key: Key,
+        begin: impl FnOnce() -> F,
+    ) -> Result<Arc<V>, E>
+    where
+        F: Future<Output = Result<Arc<V>, E>> + Send + 'static,
+        E: Clone + Send + Sync + 'static,
+    {
+        let memory = self.clone();
+        let flight = || {
+            let unknown = begin();
+            async move {
+                match memory.peek(&key) {
+                    Some(known) => Ok(known),
+                    None => unknown.await,
+                }
+            }
+        };
+        flights.join(key, flight).await
     }
 
     /// Keeps `value`, of about `bytes`, for at most `life`: up to a tenth less, so that entries made together don't end together.
@@ -407,6 +434,33 @@ mod tests {
         assert!(answers.iter().all(|answer| *answer == 0));
         assert_eq!(ask().await, 1, "a later one asks anew");
         assert!(flights.flying.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_comes_when_the_call_is_over_finds_its_answer() {
+        let flights = Flights::<Result<Arc<u32>, ()>>::default();
+        let cache = Cache::<u32>::new(Store::new(1 << 20), Arc::default());
+        let calls = Arc::new(AtomicUsize::new(0));
+        for _ in 0..3 {
+            let (memory, calls) = (cache.clone(), calls.clone());
+            let learned = cache.learn(&flights, key("a"), move || async move {
+                calls.fetch_add(1, Ordering::Relaxed);
+                memory.put(key("a"), Arc::new(7), 4, Duration::from_secs(60));
+                Ok(Arc::new(7))
+            });
+            assert_eq!(learned.await, Ok(Arc::new(7)));
+        }
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_learned_is_asked_for_again() {
+        let flights = Flights::<Result<Arc<u32>, &str>>::default();
+        let cache = Cache::<u32>::new(Store::new(1 << 20), Arc::default());
+        let failed = cache.learn(&flights, key("a"), || async { Err("down") });
+        assert_eq!(failed.await, Err("down"));
+        let learned = cache.learn(&flights, key("a"), || async { Ok(Arc::new(7)) });
+        assert_eq!(learned.await, Ok(Arc::new(7)));
     }
 
     #[tokio::test]

@@ -30,6 +30,7 @@ mod frame;
 mod h2;
 mod keys;
 mod packaging;
+mod providers_faults;
 mod reload;
 mod security_calls;
 mod security_h1;

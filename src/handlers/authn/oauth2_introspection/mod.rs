@@ -4,7 +4,7 @@ mod answer;
 mod pre_authorization;
 
 use crate::canonical::credentials::TokenFrom;
-use crate::clients::cache::{Cache, Key, KeyBuilder, NEGATIVE_LIFE};
+use crate::clients::cache::{Cache, Flights, Key, KeyBuilder, NEGATIVE_LIFE};
 use crate::clients::http::{Answer, Call, Timeouts};
 use crate::clients::{Clients, Repeat, Retry};
 use crate::gourl::Values;
@@ -72,11 +72,13 @@ struct Introspection {
     prefix: String,
     headers: HeaderMap,
     host: ForwardHost,
-    demands: Demands,
+    demands: Arc<Demands>,
     pre_authorization: Option<PreAuthorization>,
     /// How long answers are remembered at most.
     life: Option<Duration>,
     memory: Cache<Introspected>,
+    /// Questions under way whose answers will be remembered.
+    flights: Flights<Result<Arc<Introspected>, Denial>>,
     timeouts: Timeouts,
     retry: Retry,
 }
@@ -116,10 +118,11 @@ impl Introspection {
                 true => ForwardHost::Yes,
                 false => ForwardHost::No,
             },
-            demands,
+            demands: Arc::new(demands),
             pre_authorization,
             life,
             memory: context.clients.cache("introspection"),
+            flights: Flights::default(),
             timeouts,
             retry: settings.retry.policy(Repeat::Never)?,
         })
@@ -131,26 +134,47 @@ impl Introspection {
         request: &RequestView<'_>,
     ) -> Result<Identity, Denial> {
         let headers = self.headers(request);
-        let key = self.life.map(|_| self.key(token, &headers));
-        if let Some(key) = &key
-            && let Some(known) = self.memory.find(key).await
-        {
-            return self.demands.judge(&known);
-        }
-        let answer = self.ask(token, headers).await?;
-        let found = Arc::new(read(&answer)?);
-        let judged = self.demands.judge(&found);
-        if let (Some(key), Some(most)) = (key, self.life) {
-            let life = match &judged {
+        let Some(most) = self.life else {
+            let call = self.call(token, headers).await?;
+            return self.demands.judge(&ask(&self.clients, call).await?.0);
+        };
+        let key = self.key(token, &headers);
+        let found = match self.memory.find(&key).await {
+            Some(known) => known,
+            None => {
+                let call = self.call(token, headers).await?;
+                self.learn(key, call, most).await?
+            }
+        };
+        self.demands.judge(&found)
+    }
+
+    /// Asks and remembers the answer for at most `most`.
+    async fn learn(
+        &self,
+        key: Key,
+        call: Call,
+        most: Duration,
+    ) -> Result<Arc<Introspected>, Denial> {
+        let (clients, memory, demands) = (
+            self.clients.clone(),
+            self.memory.clone(),
+            self.demands.clone(),
+        );
+        let asked = move || async move {
+            let (found, bytes) = ask(&clients, call).await?;
+            let found = Arc::new(found);
+            let life = match demands.judge(&found) {
                 Ok(_) => found.life(most),
                 Err(_) => NEGATIVE_LIFE,
             };
-            self.memory.share(key, found, answer.body.len() * 4, life);
-        }
-        judged
+            memory.share(key, found.clone(), bytes * 4, life);
+            Ok(found)
+        };
+        self.memory.learn(&self.flights, key, asked).await
     }
 
-    async fn ask(&self, token: &[u8], mut headers: HeaderMap) -> Result<Answer, Denial> {
+    async fn call(&self, token: &[u8], mut headers: HeaderMap) -> Result<Call, Denial> {
         if let Some(pre_authorization) = &self.pre_authorization {
             let value = pre_authorization
                 .header()
@@ -168,10 +192,7 @@ impl Introspection {
         call.body = form.encode().into();
         call.timeouts = Some(self.timeouts);
         call.retry = self.retry;
-        self.clients
-            .ask(call)
-            .await
-            .map_err(|error| Denial::new(Reason::Dependency).saying(error.to_string()))
+        Ok(call)
     }
 
     /// Without the pre-authorization.
@@ -199,6 +220,15 @@ impl Introspection {
             Some(pre_authorization) => pre_authorization.identify(key).finish(),
         }
     }
+}
+
+/// What the endpoint says, and how many bytes it needs for that.
+async fn ask(clients: &Clients, call: Call) -> Result<(Introspected, usize), Denial> {
+    let answer = clients
+        .ask(call)
+        .await
+        .map_err(|error| Denial::new(Reason::Dependency).saying(error.to_string()))?;
+    Ok((read(&answer)?, answer.body.len()))
 }
 
 fn read(answer: &Answer) -> Result<Introspected, Denial> {
