@@ -210,9 +210,24 @@ def main():
             status, headers = send(ports["api"], asked, "/decisions", [("X-Forwarded-Method", case.get("method", "GET")), ("X-Forwarded-Uri", case["target"])])
             return status, [("x-user", v) for v in headers.get("x-user", [])], False
 
+        def dialect(passed_on):
+            """How gateways ask that can't be installed here: `GET` to Doorward's own host, all five X-Forwarded headers, no body."""
+            def ask(case):
+                named = [("X-Forwarded-Method", case.get("method", "GET")), ("X-Forwarded-Proto", "http"), ("X-Forwarded-Host", case.get("host", "h.test")),
+                         ("X-Forwarded-Uri", case["target"]), ("X-Forwarded-For", "203.0.113.7")]
+                asked = {"target": "", "host": f"127.0.0.1:{ports['api']}", "headers": [h for h in case.get("headers", []) if passed_on(h[0].lower())]}
+                status, headers = send(ports["api"], asked, "/decisions", named)
+                return status, [("x-user", v) for v in headers.get("x-user", [])], False
+            return ask
+
         if re.search(a.only, "direct"):
             play("direct proxy", through(ports["proxy"]))
             play("direct decision", decision)
+        hop_by_hop = ("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "proxy-authorization", "proxy-connection")
+        for name, passed_on in (("traefik's and kong's dialect", lambda header: "forwarded" not in header and header not in hop_by_hop),
+                                ("apisix's dialect", lambda header: header in ("authorization", "cookie"))):
+            if re.search(a.only, name):
+                play(name, dialect(passed_on))
         for name, command, port in gateways(folder, ports, upstream):
             if not re.search(a.only, name):
                 continue
