@@ -171,7 +171,7 @@ fn limits() -> Schema {
         (
             "headers",
             at_least(1)
-                .or(100)
+                .or(200)
                 .about("Header lines; more is answered 431."),
         ),
         (
