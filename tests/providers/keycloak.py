@@ -25,9 +25,13 @@ class Keycloak:
         command = [str(pathlib.Path(home) / "bin" / "kc.sh"), "start-dev", "--db=dev-mem", "--http-host=127.0.0.1", f"--http-port={port}"]
         self.process = subprocess.Popen(command, env={**os.environ, **settings}, stdout=open(self.log, "w"), stderr=subprocess.STDOUT,
                                         start_new_session=True)
-        wait_for(port, 180)
-        self.api("POST", "", {"realm": REALM, "enabled": True, "clients": [client("machine"), client("gateway")]})
-        self.realm = self.api("GET", f"/{REALM}")["id"]
+        try:
+            wait_for(port, 180)
+            self.api("POST", "", {"realm": REALM, "enabled": True, "clients": [client("machine"), client("gateway")]})
+            self.realm = self.api("GET", f"/{REALM}")["id"]
+        except BaseException:
+            self.stop()
+            raise
 
     def token(self, realm=REALM, name="machine"):
         url = f"{self.base}/realms/{realm}/protocol/openid-connect/token"

@@ -3,7 +3,7 @@
 
 run.py --binary target/debug/doorward [--modules FOLDER] [--hydra FILE] [--keycloak FOLDER] [--opa FILE] [--only NAME]
 (the modules' folder has oidc-provider in its node_modules). What isn't installed is skipped out loud. Exit code 1 where a check fails."""
-import argparse, pathlib, sys
+import argparse, pathlib, signal, sys
 import common
 from hydra import hydra
 from keycloak import keycloak
@@ -12,6 +12,8 @@ from opa import opa
 
 
 def main():
+    # So that what was started is stopped where this is told to end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
     for counterpart in ["modules", "hydra", "keycloak", "opa"]:
