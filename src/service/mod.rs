@@ -16,6 +16,7 @@ mod forward;
 mod grpc;
 mod handover;
 mod head;
+mod listening;
 mod metrics;
 mod observe;
 mod proxy;

@@ -7,6 +7,7 @@ use super::door::{Allowance, Door, Watcher};
 use super::ext_authz::ExtAuthz;
 use super::handover::{self, HandoverError, Listeners};
 use super::head::HeadLimits;
+use super::listening::Opened;
 use super::metrics::MetricsPage;
 use super::observe::{Connections, Entrance, Observer, STREAM};
 use super::proxy::Proxy;
@@ -105,13 +106,19 @@ pub fn serve(
         certificates.extend(ext_authz.app_logic().and_then(Door::tls));
         server.add_service(ext_authz);
     }
+    server.add_service(metrics_service(config, &open)?);
+    let serve = &config.serve;
+    let others = [&serve.proxy.address, &serve.metrics.address];
+    let ext_authz = serve.ext_authz.iter().map(|listener| &listener.address);
+    let opened = Opened::new(others.into_iter().chain(ext_authz));
+    let opened = server.add_service(alone("listening", opened));
     let api = api_service(config, engine, shown, &open)?;
     certificates.extend(api.app_logic().and_then(Door::tls));
-    server.add_service(api);
+    // Who sees the API say that it is ready goes to the other doors next.
+    server.add_service(api).add_dependency(&opened);
     if let Some(watch) = tls::Watch::over(certificates) {
         server.add_service(alone("tls", watch));
     }
-    server.add_service(metrics_service(config, &open)?);
     if listeners == Listeners::TakeOver {
         // Whatever can be wrong with this process is found before the old one is relieved.
         handover::private_folder(&config.serve.upgrade_sock)?;
