@@ -379,6 +379,11 @@ impl Upstream {
             .expect("a request reaches the upstream")
     }
 
+    /// How many requests arrived that nobody looked at yet.
+    pub fn unseen(&self) -> usize {
+        self.seen.try_iter().count()
+    }
+
     pub fn saw_nothing(&self) -> bool {
         self.seen.try_recv().is_err()
     }
