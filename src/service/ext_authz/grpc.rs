@@ -1,5 +1,6 @@
 //! One unary gRPC call on an HTTP/2 stream (gRPC over HTTP/2, "Requests" and "Responses").
 
+use crate::rpc::Code;
 use crate::service::body::read_part;
 use crate::service::translate::Settings;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -27,12 +28,12 @@ pub(super) enum Status {
 }
 
 impl Status {
-    fn code(self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Status::InvalidArgument => "3",
-            Status::ResourceExhausted => "8",
-            Status::Unimplemented => "12",
-        })
+    fn code(self) -> Code {
+        match self {
+            Status::InvalidArgument => Code::InvalidArgument,
+            Status::ResourceExhausted => Code::ResourceExhausted,
+            Status::Unimplemented => Code::Unimplemented,
+        }
     }
 
     fn message(self) -> HeaderValue {
@@ -98,7 +99,7 @@ pub(super) async fn write<M: Message>(
             session.write_response_trailers(trailers).await
         }
         Err(status) => {
-            header.insert_header(STATUS, status.code())?;
+            header.insert_header(STATUS, HeaderValue::from(status.code().number()))?;
             header.insert_header(MESSAGE, status.message())?;
             session.write_response_header(Box::new(header)).await?;
             session.write_response_body(Bytes::new(), true).await
