@@ -69,7 +69,7 @@ impl Engine {
             Ok(Found::Overrun(_)) => Err(Reason::MatchOverrun),
             Err(_) => Err(Reason::Panicked),
         };
-        let found = match refuses_slash(&snapshot, request, found) {
+        let found = match refuses_slash(&snapshot, request, found.ok()) {
             true => Err(Reason::BadRequest),
             false => found,
         };
@@ -208,12 +208,12 @@ impl Captures for PatternCaptures<'_> {
 }
 
 /// Whether the request's path has a `%2F` that its rule, or where it has none the configuration, does not allow.
-fn refuses_slash(
+pub fn refuses_slash(
     snapshot: &Snapshot,
     request: &canonical::Request,
-    found: Result<usize, Reason>,
+    rule: Option<usize>,
 ) -> bool {
-    let rule = found.ok().and_then(|index| snapshot.rules.get(index));
+    let rule = rule.and_then(|index| snapshot.rules.get(index));
     let policy = rule.map_or(snapshot.encoded_slashes, |rule| rule.encoded_slashes);
     policy == EncodedSlashes::Reject && request.has_encoded_slash()
 }

@@ -4,13 +4,12 @@ use super::{Format, UNUSABLE, complain, print};
 use crate::adopt::setup;
 use crate::app::{self, Inspected};
 use crate::canonical::{Described, Scheme, for_description};
-use crate::config::{EncodedSlashes, Problem, Problems};
+use crate::config::{Problem, Problems};
 use crate::engine;
-use crate::matcher::{Matcher, Outcome};
-use crate::reading;
+use crate::matcher::Outcome;
+use crate::reading::Policy;
 use crate::rules::raw::Rule;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,37 +80,38 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
         ));
         return ExitCode::from(UNUSABLE);
     };
-    let paths = reading::paths(&inspected.config, &inspected.config.serve.proxy);
-    let request = match for_description(&described, &paths) {
+    let reading = Policy::of_proxy(&inspected.config);
+    let request = match for_description(&described, &reading.paths) {
         Ok(request) => request,
         Err(rejection) => {
             print(&format!("refused with 400 before any rule: {rejection}\n"));
             return ExitCode::FAILURE;
         }
     };
-    let rules = &inspected.rules;
-    let urls: Vec<Cow<'_, str>> = rules.iter().map(|rule| rule.pattern()).collect();
-    let (matcher, _) = Matcher::build(
-        setup::strategy(&inspected.config),
-        &setup::entries(rules, &urls),
-    );
+    let (rules, snapshot) = (&inspected.rules, &inspected.snapshot);
     let key = engine::key(&request);
     print(&format!("{} {}\n", key.method, key.subject()));
-    let candidates = matcher.candidates(&key);
-    let matched: Vec<&Arc<Rule>> = candidates
+    let candidates = snapshot.matcher.candidates(&key);
+    let matched: Vec<usize> = candidates
         .iter()
         .filter(|candidate| candidate.outcome == Outcome::Matched)
-        .filter_map(|candidate| rules.get(candidate.entry as usize))
+        .map(|candidate| candidate.entry as usize)
+        .collect();
+    let only = match *matched {
+        [only] => Some(only),
+        _ => None,
+    };
+    if engine::refuses_slash(snapshot, &request, only) {
+        print("refused with 400: the path has an encoded slash\n");
+        return ExitCode::FAILURE;
+    }
+    let matched: Vec<&Arc<Rule>> = matched
+        .iter()
+        .filter_map(|index| rules.get(*index))
         .collect();
     match matched.as_slice() {
         [] => print("no rule matches: answered 404\n"),
-        [rule] => {
-            if request.has_encoded_slash() && rejects_encoded_slashes(rule, &inspected) {
-                print("refused with 400: the path has an encoded slash\n");
-                return ExitCode::FAILURE;
-            }
-            print(&steps(rule, &inspected));
-        }
+        [rule] => print(&steps(rule, &inspected)),
         [_, _, ..] => {
             let ids: Vec<&str> = matched.iter().map(|rule| &*rule.id).collect();
             print(&format!(
@@ -139,11 +139,6 @@ pub(super) fn explain(files: &[PathBuf], method: &str, url: &str) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
-}
-
-fn rejects_encoded_slashes(rule: &Rule, inspected: &Inspected) -> bool {
-    let policy = rule.encoded_slashes;
-    policy.unwrap_or(inspected.config.access_rules.encoded_slashes) == EncodedSlashes::Reject
 }
 
 fn describe<'a>(method: &'a str, url: &'a str) -> Option<Described<'a>> {

@@ -67,7 +67,7 @@ impl Decisions {
     async fn respond(&self, session: &mut ServerSession) -> Result<()> {
         let started = Instant::now();
         let mut kept = None;
-        let span = self.observer.span(session, &self.settings.trust);
+        let span = self.observer.span(session, &self.settings.reading.trust);
         let answer = self.answer(session, started, &mut kept);
         let sent = span.scope(answer).await;
         let verdict = kept.as_ref().map(|kept| Verdict {
@@ -203,7 +203,13 @@ impl Decisions {
         let body = body.read().await;
         let body = body.map_err(|denial| Unclear::Body(denial.message.into_owned()))?;
         let question = Question::read(&body)?;
-        explain::answer(&self.engine, &self.settings.paths, client, &question).await
+        explain::answer(
+            &self.engine,
+            &self.settings.reading.paths,
+            client,
+            &question,
+        )
+        .await
     }
 
     /// 200 with an empty body and the headers that the pipeline set.

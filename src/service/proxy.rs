@@ -219,7 +219,7 @@ impl ProxyHttp for Proxy {
         ));
         ctx.span = self
             .observer
-            .span(session.as_downstream(), &self.settings.trust);
+            .span(session.as_downstream(), &self.settings.reading.trust);
         Ok(())
     }
 
@@ -385,7 +385,11 @@ impl ProxyHttp for Proxy {
         if let Some(trailers) = session.req_header().headers.get(TE) {
             upstream_request.insert_header(TE, trailers.clone())?;
         }
-        apply(granted.grant, upstream_request, self.settings.underscores)?;
+        apply(
+            granted.grant,
+            upstream_request,
+            self.settings.reading.underscores,
+        )?;
         ctx.sent = Some(Instant::now());
         match ctx.span.traceparent() {
             Some(parent) => upstream_request.insert_header(spans::TRACEPARENT, parent),

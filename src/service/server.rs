@@ -18,7 +18,7 @@ use super::upstream::{Checks, PeerSettings, Peers, tcp_keepalive};
 use crate::canonical::Forwarded;
 use crate::config::{self, Config, ExtAuthzListener, Listener};
 use crate::engine::Engine;
-use crate::reading;
+use crate::reading::Policy;
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use pingora_core::apps::HttpServerOptions;
@@ -189,7 +189,7 @@ fn proxy_service(
     open: &Open,
 ) -> Result<Service<Door<pingora_proxy::HttpProxy<Proxy>, Watch>>, ListenError> {
     let listener = &config.serve.proxy;
-    let settings = settings(config, listener, reading::forwarded(listener));
+    let settings = settings(config, listener, Policy::of_proxy(config));
     let observer = Observer::new(&open.telemetry, Entrance::Proxy);
     let mut app = http_proxy(conf, Proxy::new(engine, settings, peers, observer));
     let mut options = HttpServerOptions::default();
@@ -225,7 +225,8 @@ fn api_service(
     open: &Open,
 ) -> Result<Service<Door<Decisions, Watch>>, ListenError> {
     let listener = &config.serve.api.listener;
-    let settings = settings(config, listener, Forwarded::Honoured);
+    let reading = Policy::of(config, listener, Forwarded::Honoured);
+    let settings = settings(config, listener, reading);
     let observer = Observer::new(&open.telemetry, Entrance::Api);
     let api = Api::new(shown);
     open_listener(
@@ -253,7 +254,8 @@ fn ext_authz_service(
         threads: listener.threads,
         explain: config::Explain::Off,
     };
-    let settings = settings(config, &listener, Forwarded::Honoured);
+    let reading = Policy::of(config, &listener, Forwarded::Honoured);
+    let settings = settings(config, &listener, reading);
     let observer = Observer::new(&open.telemetry, Entrance::ExtAuthz);
     let app = ExtAuthz::new(engine, settings, observer);
     open_listener("serve.ext_authz", &listener, app, open)
@@ -275,11 +277,9 @@ fn metrics_service(
     open_listener("serve.prometheus", &listener, page, open)
 }
 
-fn settings(config: &Config, listener: &Listener, forwarded: Forwarded) -> Arc<Settings> {
+fn settings(config: &Config, listener: &Listener, reading: Policy) -> Arc<Settings> {
     Arc::new(Settings {
-        trust: reading::trust(listener, forwarded),
-        paths: reading::paths(config, listener),
-        underscores: reading::underscores(config),
+        reading,
         body_for_decision: listener.limits.body_for_decision,
         body_idle: listener.timeout.body_idle,
         headers: listener.limits.headers,

@@ -2,11 +2,12 @@
 
 use super::cors::Cors;
 use super::explain::EXPLAIN;
-use crate::canonical::headers::{self, Fields, Peer, UnderscoreHeaders, Upgrade};
-use crate::canonical::{self, Described, Inbound, PathPolicy, Rejection, Scheme, Trust};
+use crate::canonical::headers::{Fields, Upgrade};
+use crate::canonical::{self, Described, Inbound, PathPolicy, Rejection, Scheme};
 use crate::config::{EchoHeaders, Explain};
 use crate::engine::Engine;
 use crate::pipeline::{BodySource, Client, Denial, Reason, RequestView};
+use crate::reading::Policy;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, Version};
@@ -18,15 +19,13 @@ use std::time::Duration;
 /// What a listener needs to know of its configuration for each request.
 #[derive(Debug)]
 pub(super) struct Settings {
-    pub trust: Trust,
-    pub paths: PathPolicy,
-    pub underscores: UnderscoreHeaders,
+    pub reading: Policy,
     /// Bytes of a body that a handler may ask for.
     pub body_for_decision: usize,
-    /// Header lines of an HTTP/2 request; those of HTTP/1 are counted before they are parsed.
-    pub headers: usize,
     /// How long such a body may pause.
     pub body_idle: Duration,
+    /// Header lines of an HTTP/2 request; those of HTTP/1 are counted before they are parsed.
+    pub headers: usize,
     pub echo: EchoHeaders,
     pub explain: Explain,
     pub(super) cors: Option<Cors>,
@@ -53,7 +52,7 @@ pub(super) enum Reading {
 
 /// Whether the caller may be told why its request is decided on as it is.
 pub(super) fn may_ask_why(session: &ServerSession, settings: &Settings) -> bool {
-    settings.explain == Explain::ToTrustedProxies && settings.trust.is_proxy(peer(session))
+    settings.explain == Explain::ToTrustedProxies && settings.reading.trust.is_proxy(peer(session))
 }
 
 /// Whether the caller may be told, and wants to be.
@@ -71,13 +70,8 @@ pub(super) fn enter(session: &mut ServerSession, settings: &Settings, reading: R
         .is_some_and(|digest| digest.ssl_digest.is_some());
     let header = session.req_header_mut();
     let (request, client) = read(header, peer, tls, settings, reading);
-    let trusted = if settings.trust.trusts(peer) {
-        Peer::Trusted
-    } else {
-        Peer::Untrusted
-    };
     let protocol = header.headers.get(UPGRADE).cloned();
-    let upgrade = headers::clean(header, trusted, settings.underscores);
+    let upgrade = settings.reading.clean(header, peer);
     if header.headers.contains_key(EXPLAIN) {
         header.remove_header(&EXPLAIN);
     }
@@ -110,10 +104,14 @@ fn read(
         _ if header.version == Version::HTTP_2 && header.headers.len() > settings.headers => {
             Err(Rejection::TooManyHeaders)
         }
-        Reading::Proxy => canonical::for_proxy(&inbound, &settings.trust, &settings.paths),
-        Reading::Decision => canonical::for_decision(&inbound, &settings.trust, &settings.paths),
+        Reading::Proxy => {
+            canonical::for_proxy(&inbound, &settings.reading.trust, &settings.reading.paths)
+        }
+        Reading::Decision => {
+            canonical::for_decision(&inbound, &settings.reading.trust, &settings.reading.paths)
+        }
     };
-    let address = canonical::client_address(peer, &header.headers, &settings.trust);
+    let address = canonical::client_address(peer, &header.headers, &settings.reading.trust);
     (request, Client { peer, address })
 }
 

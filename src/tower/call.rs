@@ -1,10 +1,11 @@
 //! One call: decided on, then handed on or refused.
 
-use super::{Codes, Guard, Settings};
-use crate::canonical::headers::{self, Peer};
+use super::{Codes, Guard};
+use crate::canonical::headers::{self, UnderscoreHeaders};
 use crate::canonical::{self, Inbound, Rejection};
 use crate::engine::Decision;
 use crate::pipeline::{Client, Denial, Grant, Reason, RequestView};
+use crate::reading::Policy;
 use crate::rpc::Dialect;
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -13,7 +14,6 @@ use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tower_service::Service;
@@ -70,9 +70,9 @@ impl Guard {
     /// `Ok` where the call may go on, with its headers as the service is to see them.
     async fn admit(&self, parts: &mut Parts) -> Result<(), Response<Bytes>> {
         let started = Instant::now();
-        let settings = self.settings.load_full();
+        let reading = self.reading.load_full();
         let dialect = Dialect::of(&parts.headers);
-        let (request, client) = enter(parts, self.peer_of(parts), &settings);
+        let (request, client) = enter(parts, self.peer_of(parts), &reading);
         let request = request.map_err(|why| {
             self.meter.rejected();
             tracing::debug!(%why, "a call was refused before any rule");
@@ -96,7 +96,7 @@ impl Guard {
         match &decision.outcome {
             Ok(grant) => {
                 tracing::debug!(rule, %request, "a call was granted");
-                apply(grant, &mut parts.headers, &settings);
+                apply(grant, &mut parts.headers, reading.underscores);
                 Ok(())
             }
             Err(refused) => {
@@ -130,7 +130,7 @@ impl Guard {
 fn enter(
     parts: &mut Parts,
     peer: IpAddr,
-    settings: &Arc<Settings>,
+    reading: &Policy,
 ) -> (Result<canonical::Request, Rejection>, Client) {
     let target = parts
         .uri
@@ -144,14 +144,9 @@ fn enter(
         peer,
         headers: &parts.headers,
     };
-    let request = canonical::for_rpc(&inbound, &settings.paths);
-    let address = canonical::client_address(peer, &parts.headers, &settings.trust);
-    let trusted = if settings.trust.trusts(peer) {
-        Peer::Trusted
-    } else {
-        Peer::Untrusted
-    };
-    headers::clean(&mut parts.headers, trusted, settings.underscores);
+    let request = canonical::for_rpc(&inbound, &reading.paths);
+    let address = canonical::client_address(peer, &parts.headers, &reading.trust);
+    reading.clean(&mut parts.headers, peer);
     (request, Client { peer, address })
 }
 
@@ -165,11 +160,11 @@ fn metadata(headers: &HeaderMap) -> HeaderMap {
 }
 
 /// Removes what the client sent under the names that the pipeline set, however spelled, and sets its values.
-fn apply(grant: &Grant, sent: &mut HeaderMap, settings: &Settings) {
+fn apply(grant: &Grant, sent: &mut HeaderMap, underscores: UnderscoreHeaders) {
     for (name, value) in grant.headers().iter() {
         let name = name.name();
         if !headers::is_the_doors(name) {
-            headers::remove_aliases(sent, name, settings.underscores);
+            headers::remove_aliases(sent, name, underscores);
             sent.insert(name, value.clone());
         }
     }

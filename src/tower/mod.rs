@@ -61,12 +61,10 @@
 
 mod call;
 
-use crate::canonical::headers::UnderscoreHeaders;
-use crate::canonical::{PathPolicy, Trust};
 use crate::clients::{self, Clients};
-use crate::config::{self, Config, Problems};
+use crate::config::{self, Problems};
 use crate::engine::{Engine, Meter};
-use crate::reading;
+use crate::reading::Policy;
 use crate::reload::{self, Followed, Hangups};
 use crate::rules::watch::look;
 use crate::telemetry::Metrics;
@@ -108,31 +106,12 @@ pub struct Guard {
     meter: Arc<Meter>,
     metrics: Arc<Metrics>,
     followed: Arc<Followed>,
-    settings: Arc<ArcSwap<Settings>>,
+    reading: Arc<ArcSwap<Policy>>,
     codes: Codes,
     peer: Arc<PeerOf>,
 }
 
 type PeerOf = dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync;
-
-/// What the configuration says of calls.
-#[derive(Debug)]
-struct Settings {
-    trust: Trust,
-    paths: PathPolicy,
-    underscores: UnderscoreHeaders,
-}
-
-impl Settings {
-    fn of(config: &Config) -> Settings {
-        let proxy = &config.serve.proxy;
-        Settings {
-            trust: reading::trust(proxy, reading::forwarded(proxy)),
-            paths: reading::paths(config, proxy),
-            underscores: reading::underscores(config),
-        }
-    }
-}
 
 impl Guard {
     /// Reads the configuration, laid over each other where there are several files, and its rules, and follows both from then on.
@@ -145,8 +124,8 @@ impl Guard {
         let config = loaded.config;
         let clients = Clients::new(clients::Settings::of(&config.http, &config.cache), None)?;
         let metrics = clients.metrics.clone();
-        let settings = Arc::new(ArcSwap::from_pointee(Settings::of(&config)));
-        let newest = settings.clone();
+        let reading = Arc::new(ArcSwap::from_pointee(Policy::of_proxy(&config)));
+        let newest = reading.clone();
         let followed = reload::follow(reload::Setup {
             files: files.to_vec(),
             seen,
@@ -154,7 +133,9 @@ impl Guard {
             config,
             clients: Arc::new(clients),
             hangups: Hangups::LeftAlone,
-            on_configuration: Box::new(move |config| newest.store(Arc::new(Settings::of(config)))),
+            on_configuration: Box::new(move |config| {
+                newest.store(Arc::new(Policy::of_proxy(config)))
+            }),
         })
         .await?;
         Ok(Guard {
@@ -162,7 +143,7 @@ impl Guard {
             meter: Arc::new(Meter::new(&metrics, "tower")),
             metrics,
             followed: Arc::new(followed),
-            settings,
+            reading,
             codes: Codes::default(),
             peer: Arc::new(noted_peer),
         })

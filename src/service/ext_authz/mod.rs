@@ -50,7 +50,7 @@ impl ExtAuthz {
             return Err(Status::Unimplemented);
         }
         let peer = super::translate::peer(session);
-        let span = self.observer.span(session, &self.settings.trust);
+        let span = self.observer.span(session, &self.settings.reading.trust);
         let asked: CheckRequest = grpc::read(session, &self.settings).await?;
         let check = self.check(Asked::new(asked, peer, &self.settings), &span);
         Ok(span.scope(check).await)

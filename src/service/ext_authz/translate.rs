@@ -1,7 +1,7 @@
 //! Between Envoy's description of a request and ours, and back.
 
 use super::SentBody;
-use crate::canonical::headers::{self, Peer};
+use crate::canonical::headers;
 use crate::canonical::{self, Described, Rejection, Request, Scheme, names};
 use crate::engine::Decision;
 use crate::pipeline::{Client, Denial, Reason};
@@ -47,19 +47,14 @@ impl Asked {
             .and_then(|request| request.http)
             .unwrap_or_default();
         let mut headers = header_map(&http);
-        let address = canonical::client_address(source, &headers, &settings.trust);
+        let address = canonical::client_address(source, &headers, &settings.reading.trust);
         let request = describe(&http, settings);
         let partial = headers
             .get(PARTIAL_BODY)
             .is_some_and(|value| value == "true");
         let before: Vec<HeaderName> = headers.keys().cloned().collect();
         // Envoy itself is the trusted peer here; what it lets its clients say of forwarding is its configuration's business.
-        let trusted = if settings.trust.trusts(peer) {
-            Peer::Trusted
-        } else {
-            Peer::Untrusted
-        };
-        headers::clean(&mut headers, trusted, settings.underscores);
+        settings.reading.clean(&mut headers, peer);
         let removed = before
             .iter()
             .filter(|name| !headers.contains_key(*name) && !headers::is_hop_by_hop(name))
@@ -147,7 +142,7 @@ fn describe(http: &HttpRequest, settings: &Settings) -> Result<Request, Rejectio
         host: http.host.as_bytes(),
         target: target.as_bytes(),
     };
-    canonical::for_description(&described, &settings.paths)
+    canonical::for_description(&described, &settings.reading.paths)
 }
 
 fn body(http: HttpRequest) -> Bytes {

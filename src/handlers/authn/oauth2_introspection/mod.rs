@@ -37,6 +37,7 @@ pub(super) const KIND: Kind<dyn Authenticator> = Kind {
 };
 
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
 #[derive(Debug, Deserialize)]
 struct Settings {
     introspection_url: String,
