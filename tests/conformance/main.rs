@@ -26,6 +26,7 @@ mod normal;
 mod partial;
 mod pattern;
 mod play;
+mod ports;
 mod process;
 mod run;
 mod stub;

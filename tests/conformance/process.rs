@@ -1,13 +1,12 @@
-//! The binary under test: its ports, start and end.
+//! The binary under test: its start and end.
 
 use crate::http::Request;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Between looks at something that is awaited.
@@ -116,22 +115,5 @@ impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A port that nothing listens on and that this run gives out once. It lies below those that systems give to
-/// connections by themselves, so that none of theirs takes it before the process that it is meant for.
-pub fn free_port() -> u16 {
-    const FIRST: u16 = 20_000;
-    const NUMBER: u16 = 12_000;
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
-    // Runs side by side begin far from each other.
-    let offset = (std::process::id() * 997 % u32::from(NUMBER)) as u16;
-    loop {
-        let next = GIVEN.fetch_add(1, Ordering::Relaxed) % NUMBER;
-        let port = FIRST + (offset + next) % NUMBER;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Upstreams that are several, that fail, and that speak TLS: end to end.
 
 use crate::edge_tls::file;
+use crate::ports::free_port;
 use crate::support::{Answer, Client, Doorward, Upstream, ask, get, plain_config, rule};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -70,11 +71,6 @@ fn read_head(stream: &mut TcpStream) -> bool {
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-fn unused_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
-}
-
 fn post(to: SocketAddr) -> Answer {
     ask(
         to,
@@ -85,7 +81,7 @@ fn post(to: SocketAddr) -> Answer {
 #[test]
 fn servers_share_the_requests_and_the_dead_ones_are_left_out() {
     let servers = [Upstream::start(), Upstream::start()];
-    let dead = format!("http://127.0.0.1:{}", unused_port());
+    let dead = format!("http://127.0.0.1:{}", free_port());
     let doorward = doorward(json!({
         "urls": [url(servers[0].address), dead, { "url": url(servers[1].address), "weight": 2 }],
     }));
@@ -186,7 +182,7 @@ fn a_name_with_several_addresses_is_reached_at_the_one_that_listens() {
 
 #[test]
 fn unreachable_upstreams_and_full_ones_have_their_statuses() {
-    let port = unused_port();
+    let port = free_port();
     for (upstream, status) in [
         (json!({ "url": format!("http://127.0.0.1:{port}") }), 502),
         (json!({ "url": "http://no-such-host.invalid" }), 502),

@@ -1,5 +1,6 @@
 //! Envoy's gRPC ext_authz, asked by a real gRPC client.
 
+use crate::ports::free_port;
 use crate::support::{Doorward, closed, open, plain_config, rule};
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
@@ -7,7 +8,7 @@ use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
 use serde_json::json;
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 struct Asked {
     doorward: Doorward,
@@ -15,11 +16,7 @@ struct Asked {
 }
 
 fn start() -> Asked {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let port = free_port();
     let mut config = plain_config();
     config["serve"] = json!({ "ext_authz": { "host": "127.0.0.1", "port": port } });
     let mut named = rule(

@@ -30,6 +30,8 @@ mod frame;
 mod h2;
 mod keys;
 mod packaging;
+#[path = "../conformance/ports.rs"]
+mod ports;
 mod providers_faults;
 mod reload;
 mod security_calls;

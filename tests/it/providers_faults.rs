@@ -1,8 +1,9 @@
 //! Identity providers that are down, slow, wrong, or asked too much: no door opens, good tokens pass, and nobody tells what tokens
 //! hold.
 
+use crate::ports::free_port;
 use crate::stub::{self, Call, Stub};
-use crate::support::{Answer, Client, Doorward, ask, free_port, get, plain_config, rule};
+use crate::support::{Answer, Client, Doorward, ask, get, plain_config, rule};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::clients::keys::{Signer, generate, parse_set};

@@ -5,6 +5,7 @@ use crate::h2::{
     self, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, H2, HEADERS, Outcome, PING,
     RST_STREAM, SETTINGS,
 };
+use crate::ports::free_port;
 use crate::support::{Doorward, Upstream, closed, get, open, plain_config};
 use serde_json::json;
 use std::net::SocketAddr;
@@ -441,7 +442,7 @@ fn is_granted(h2: &mut H2, question: &[u8]) -> bool {
 #[test]
 fn a_path_that_came_with_its_query_is_matched_without_it() {
     let upstream = Upstream::start();
-    let port = crate::support::free_port();
+    let port = free_port();
     let mut config = plain_config();
     config["serve"] = json!({ "ext_authz": { "host": "127.0.0.1", "port": port } });
     let rules = json!([

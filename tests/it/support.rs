@@ -1,5 +1,6 @@
 //! Starts the binary, an upstream that echoes, and speaks raw HTTP/1.1.
 
+use crate::ports::free_port;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -180,14 +181,6 @@ pub fn open(id: &str, url: &str, upstream: Option<SocketAddr>) -> Value {
 /// A rule that lets nobody in: 401.
 pub fn closed(id: &str, url: &str, upstream: Option<SocketAddr>) -> Value {
     rule(id, url, ["unauthorized", "allow", "noop"], upstream)
-}
-
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// An answer as it came, header names in lower case.

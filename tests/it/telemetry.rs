@@ -1,5 +1,6 @@
 //! What operators see: the metrics page, the lines of the log, the spans of a request.
 
+use crate::ports::free_port;
 use crate::support::{Client, Doorward, Upstream, ask, get, plain_config, rule};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -113,10 +114,7 @@ fn check_with_promtool(page: &str) {
 
 #[test]
 fn what_never_became_a_request_and_what_no_upstream_answered_is_counted() {
-    let gone = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let gone = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let config = plain_config();
     let doorward = Doorward::start(
         config,

@@ -1,7 +1,7 @@
 //! Commands are run, configurations validated.
 
 use super::blocks::{Block, Page, pages, root};
-use crate::support::free_port;
+use crate::ports::free_port;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
