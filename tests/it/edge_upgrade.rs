@@ -6,7 +6,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::TempDir;
 
 struct Fixture {
@@ -32,14 +32,6 @@ fn fixture() -> Fixture {
         socket,
         _upstream: upstream,
         _dir: dir,
-    }
-}
-
-fn wait_for(what: &str, done: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -115,7 +107,7 @@ fn without_a_new_process_the_old_one_goes_on() {
     doorward.signal("QUIT");
     // The folder is made when the signal has come.
     let folder = fixture.socket.parent().unwrap();
-    wait_for("the signal", || folder.exists());
+    doorward.eventually("the signal comes", || folder.exists());
     for _ in 0..3 {
         kept.send("GET /x HTTP/1.1\r\nHost: h.test\r\n\r\n");
         assert_eq!(kept.answer().unwrap().status, 200);

@@ -158,8 +158,8 @@ fn an_idle_process_is_gone_at_once_and_requests_in_flight_finish() {
     assert_eq!(idle.answer().unwrap().status, 401);
     let mut busy = Client::connect(doorward.proxy);
     busy.send("POST /my-service/slow HTTP/1.1\r\nHost: door.test\r\nContent-Length: 4\r\n\r\nab");
-    // The head is through once the door shows a connection beside the idle one; only then the signal goes out.
-    std::thread::sleep(Duration::from_millis(100));
+    // The head is through once it was decided on, as the idle connection's was; only then the signal goes out.
+    doorward.page_with("doorward_decision_duration_seconds_count{door=\"proxy\"} 2\n");
     doorward.signal("TERM");
     assert!(idle.is_closed(), "idle connections end");
     busy.send("cd");

@@ -3,7 +3,7 @@
 
 use crate::ports::free_port;
 use crate::stub::{self, Call, Stub};
-use crate::support::{Answer, Client, Doorward, ask, get, plain_config, rule};
+use crate::support::{Answer, Client, Doorward, PATIENCE, ask, get, plain_config, rule};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::clients::keys::{Signer, generate, parse_set};
@@ -13,8 +13,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A key, and tokens that it signed.
 struct Key {
@@ -87,14 +85,6 @@ fn once(api: SocketAddr, rule: &str, authorization: &str) -> Answer {
         api,
         &raw.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"),
     )
-}
-
-fn eventually(what: &str, mut wish: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !wish() {
-        assert!(Instant::now() < end, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// What a provider may do wrong.
@@ -188,7 +178,7 @@ fn a_provider_that_is_unwell_opens_no_door_and_is_asked_again_once_it_is_well() 
         }
         *fault.lock().unwrap() = None;
         for (rule, authorization) in doors {
-            eventually(&format!("{rule} after {fault_now}"), || {
+            doorward.eventually(&format!("{rule} after {fault_now}"), || {
                 once(api, rule, authorization).status == 200
             });
         }
@@ -247,7 +237,7 @@ fn known_keys_verify_whatever_befalls_their_server_and_unknown_ones_never() {
             assert_eq!(decide(&mut client, fault, &forged), 401, "{fault}");
         }
     };
-    eventually("each set is renewed in vain", || {
+    doorward.eventually("each set is renewed in vain", || {
         ask_all();
         let calls = calls.lock().unwrap();
         FAULTS.iter().all(|fault| calls[*fault] >= 2)
@@ -293,12 +283,12 @@ fn no_good_token_is_refused_while_keys_rotate_under_load() {
         let next = Key::new(&format!("key-{n}"));
         *published.lock().unwrap() = set(&[&now, &next]);
         let (old, new) = (now.token(&claims), next.token(&claims));
-        eventually("the new key verifies", || {
+        doorward.eventually("the new key verifies", || {
             decide(&mut client, "jwt", &new) == 200
         });
         *current.write().unwrap() = new;
         *published.lock().unwrap() = set(&[&next]);
-        eventually("the old key is withdrawn", || {
+        doorward.eventually("the old key is withdrawn", || {
             decide(&mut client, "jwt", &old) == 401
         });
         now = next;

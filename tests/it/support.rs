@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long anything is waited for that comes at once on a machine that has nothing else to do.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running Doorward with its files in a folder of its own.
 pub struct Doorward {
@@ -84,6 +85,27 @@ impl Doorward {
         TcpStream::connect(self.proxy).is_ok()
             && TcpStream::connect(self.api).is_ok()
             && get(self.api, "/health/alive", "api.test").status == 200
+    }
+
+    /// Waits until a wish comes true; where it never does, the log is told.
+    pub fn eventually(&self, wish: &str, mut is_true: impl FnMut() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_true() {
+            assert!(Instant::now() < end, "never: {wish}\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// The metrics page, once it says so; requests are counted behind their answers.
+    pub fn page_with(&self, line: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let page = get(self.metrics, "/metrics", "metrics.test").body;
+            if page.contains(line) {
+                return page;
+            }
+            assert!(Instant::now() < end, "no {line:?} in\n{page}");
+        }
     }
 
     pub fn log(&self) -> String {

@@ -1,15 +1,13 @@
 //! What operators see: the metrics page, the lines of the log, the spans of a request.
 
 use crate::ports::free_port;
-use crate::support::{Client, Doorward, Upstream, ask, get, plain_config, rule};
+use crate::support::{Client, Doorward, PATIENCE, Upstream, ask, get, plain_config, rule};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn start(mut config: Value, upstream: &Upstream) -> Doorward {
     let base = plain_config();
@@ -36,18 +34,6 @@ fn start(mut config: Value, upstream: &Upstream) -> Doorward {
     )
 }
 
-/// Waits until the page says so; requests are counted behind their answers.
-fn page_with(doorward: &Doorward, line: &str) -> String {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        let page = get(doorward.metrics, "/metrics", "metrics.test").body;
-        if page.contains(line) {
-            return page;
-        }
-        assert!(Instant::now() < end, "no {line:?} in\n{page}");
-    }
-}
-
 #[test]
 fn the_metrics_page_is_where_it_is_configured_and_counts_decisions_by_rule() {
     let upstream = Upstream::start();
@@ -59,8 +45,7 @@ fn the_metrics_page_is_where_it_is_configured_and_counts_decisions_by_rule() {
         get(doorward.proxy, target, "door.test");
     }
     get(doorward.api, "/decisions/open", "door.test");
-    let page = page_with(
-        &doorward,
+    let page = doorward.page_with(
         "service=\"oathkeeper-api\",method=\"GET\",request=\"/decisions\",status_code=\"200\"} 1\n",
     );
     for line in [
@@ -129,14 +114,9 @@ fn what_never_became_a_request_and_what_no_upstream_answered_is_counted() {
     let mut client = Client::connect(doorward.proxy);
     client.send("GET / HTTP/1.1\r\nHost: a\r\nHost : b\r\n\r\n");
     assert_eq!(client.answer().unwrap().status, 400);
-    page_with(
-        &doorward,
-        "doorward_refused_total{listener=\"serve.proxy\",reason=\"bad_request\"} 1\n",
-    );
-    page_with(
-        &doorward,
-        "doorward_upstream_errors_total{reason=\"connect\"} 1\n",
-    );
+    doorward
+        .page_with("doorward_refused_total{listener=\"serve.proxy\",reason=\"bad_request\"} 1\n");
+    doorward.page_with("doorward_upstream_errors_total{reason=\"connect\"} 1\n");
 }
 
 /// The lines of a log in JSON, once there are as many about requests as expected.
