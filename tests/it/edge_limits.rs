@@ -73,12 +73,7 @@ fn heads_beyond_the_limits_are_refused_by_what_is_too_much() {
         let answered = client.answer().unwrap().status;
         assert_eq!(answered, status, "HTTP/1.1 {path} {}", headers.len());
 
-        let mut fields = vec![
-            (":method", "GET"),
-            (":scheme", "http"),
-            (":authority", "h.test"),
-            (":path", &path),
-        ];
+        let mut fields = h2::fields("GET", &path);
         fields.extend(
             headers
                 .iter()
@@ -116,12 +111,7 @@ fn a_connection_has_so_many_requests_and_streams_as_it_may() {
     }
     assert!(client.is_closed());
 
-    let fields = [
-        (":method", "GET"),
-        (":scheme", "http"),
-        (":authority", "h.test"),
-        (":path", "/x"),
-    ];
+    let fields = h2::fields("GET", "/x");
     let mut h2 = H2::connect(doorward.proxy);
     for _ in 0..2 {
         assert_eq!(h2.ask(&fields), Outcome::Answered(200));
@@ -151,7 +141,7 @@ fn a_connection_has_so_many_requests_and_streams_as_it_may() {
 
     // Requests whose bodies don't end hold their streams.
     let mut h2 = H2::connect(doorward.proxy);
-    let post = [(":method", "POST"), fields[1], fields[2], fields[3]];
+    let post = h2::fields("POST", "/x");
     let held = [h2.headers(&post, 0), h2.headers(&post, 0)];
     let beyond = h2.headers(&post, 0);
     assert_eq!(h2.outcome(beyond), Outcome::Reset);
@@ -167,16 +157,11 @@ fn streams_that_never_became_requests_are_counted() {
     let upstream = Upstream::start();
     let doorward = doorward(&upstream, json!({}));
     let mut h2 = H2::connect(doorward.proxy);
-    let good = [
-        (":method", "GET"),
-        (":scheme", "http"),
-        (":authority", "h.test"),
-        (":path", "/x"),
-    ];
+    let good = h2::fields("GET", "/x");
     assert_eq!(h2.ask(&good), Outcome::Answered(200));
     let lengths = [("content-length", "1"), ("content-length", "2")];
     for odd in [
-        [good.as_slice(), &lengths].concat(),
+        [&good[..], &lengths].concat(),
         [&good[..], &[("A", "b")]].concat(),
     ] {
         assert!(h2.ask(&odd).is_refusal());

@@ -1,7 +1,7 @@
 //! Raw HTTP/1 that is meant to get past a decision (security.md A03, B01, B05, E02, E04, E10, G09, G13, G14, H11, H14, J01, J02, J03,
 //! J10). Each test begins with what must not get through.
 
-use crate::h2::{H2, Outcome};
+use crate::h2::{self, H2, Outcome};
 use crate::stub::{self, Stub};
 use crate::support::{Client, Doorward, Upstream, ask, closed, get, open, plain_config, rule};
 use serde_json::{Value, json};
@@ -74,14 +74,6 @@ fn every_door_decides_the_same_about_every_spelling_of_a_path() {
         let forwarded = format!(
             "GET /decisions HTTP/1.1\r\nHost: gw.test\r\nX-Forwarded-Host: h.test\r\nX-Forwarded-Uri: {target}\r\nConnection: close\r\n\r\n"
         );
-        let fields = |path: &str| {
-            H2::connect(doorward.proxy).ask(&[
-                (":method", "GET"),
-                (":scheme", "http"),
-                (":authority", "h.test"),
-                (":path", path),
-            ])
-        };
         assert_eq!(
             get(doorward.proxy, target, "h.test").status,
             status,
@@ -97,7 +89,7 @@ fn every_door_decides_the_same_about_every_spelling_of_a_path() {
             status,
             "forwarded: {target}"
         );
-        match fields(target) {
+        match H2::connect(doorward.proxy).ask(&h2::fields("GET", target)) {
             Outcome::Answered(seen) => assert_eq!(seen, status, "HTTP/2: {target}"),
             Outcome::Reset | Outcome::Closed => assert_eq!(status, 400, "HTTP/2: {target}"),
         }
@@ -142,12 +134,7 @@ fn a_fragment_is_neither_judged_nor_served() {
         );
         assert_eq!(ask(doorward.api, &forwarded).status, 400, "{target}");
         // HTTP/2's parser cuts it before anything of ours sees it.
-        let outcome = H2::connect(doorward.proxy).ask(&[
-            (":method", "GET"),
-            (":scheme", "http"),
-            (":authority", "h.test"),
-            (":path", target),
-        ]);
+        let outcome = H2::connect(doorward.proxy).ask(&h2::fields("GET", target));
         if outcome == Outcome::Answered(200) {
             let request = upstream.next();
             assert!(

@@ -3,7 +3,7 @@
 
 use crate::h2::{
     self, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, H2, HEADERS, Outcome, PING,
-    RST_STREAM, SETTINGS,
+    RST_STREAM, SETTINGS, fields,
 };
 use crate::ports::free_port;
 use crate::support::{Doorward, Upstream, closed, get, open, plain_config};
@@ -49,15 +49,6 @@ impl Fixture {
             self.doorward.log()
         );
     }
-}
-
-fn fields<'a>(method: &'a str, path: &'a str) -> Vec<(&'a str, &'a str)> {
-    vec![
-        (":method", method),
-        (":scheme", "http"),
-        (":authority", "h.test"),
-        (":path", path),
-    ]
 }
 
 #[test]
