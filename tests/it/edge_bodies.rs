@@ -1,13 +1,12 @@
 //! Request bodies of every length and framing, with rules that look at them and rules that don't, over all pairs of protocols.
 
+use crate::edge_tls::client_over;
 use crate::stub::{self, Stub};
-use crate::support::{Doorward, plain_config, rule};
+use crate::support::{Doorward, Http, plain_config, rule, serve};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,12 +15,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const PART: usize = 10_007;
 const MIB: usize = 1 << 20;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Http {
-    One,
-    Two,
-}
 
 /// The byte at a place of every body here: printable, and no power of two repeats it.
 fn byte(at: usize) -> u8 {
@@ -43,31 +36,11 @@ async fn tell(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, I
     Ok(Response::new(Full::new(Bytes::from(told.to_string()))))
 }
 
-async fn upstream(http: Http) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let io = TokioIo::new(stream);
-            tokio::spawn(async move {
-                let serve = service_fn(tell);
-                // A client that leaves is no failure of the test.
-                let _ = match http {
-                    Http::One => {
-                        hyper::server::conn::http1::Builder::new()
-                            .serve_connection(io, serve)
-                            .await
-                    }
-                    Http::Two => {
-                        hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                            .serve_connection(io, serve)
-                            .await
-                    }
-                };
-            });
-        }
-    });
-    address
+async fn upstreams() -> [(Http, SocketAddr); 2] {
+    [
+        (Http::One, serve(Http::One, tell).await),
+        (Http::Two, serve(Http::Two, tell).await),
+    ]
 }
 
 /// `remote` is a server that `/judged/` asks about each body; `/plain/` asks nobody.
@@ -90,16 +63,6 @@ fn doorward(remote: &Stub, upstreams: [(Http, SocketAddr); 2], proxy: Value) -> 
         }
     }
     Doorward::start(config, rules.into())
-}
-
-fn client(http: Http) -> reqwest::Client {
-    let builder = crate::edge_tls::client();
-    match http {
-        Http::One => builder.http1_only(),
-        Http::Two => builder.http2_prior_knowledge(),
-    }
-    .build()
-    .unwrap()
 }
 
 /// A body in pieces whose length nobody announces.
@@ -126,13 +89,9 @@ async fn a_body_of_unknown_length_is_judged_up_to_the_limit_and_arrives_byte_for
         let right = got.all(|(at, got)| got == byte(at));
         stub::answer(if right { 200 } else { 403 }, &[], "")
     });
-    let upstreams = [
-        (Http::One, upstream(Http::One).await),
-        (Http::Two, upstream(Http::Two).await),
-    ];
-    let doorward = doorward(&remote, upstreams, json!({}));
+    let doorward = doorward(&remote, upstreams().await, json!({}));
     for from in [Http::One, Http::Two] {
-        let client = client(from);
+        let client = client_over(from).build().unwrap();
         for to in [Http::One, Http::Two] {
             let url = format!("http://{}/judged/{to:?}", doorward.proxy);
             // Around what Pingora keeps by itself, and at the limit.
@@ -156,14 +115,10 @@ async fn a_body_of_unknown_length_is_judged_up_to_the_limit_and_arrives_byte_for
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_nobody_judges_has_no_limit() {
     let remote = Stub::start(|_| stub::answer(403, &[], ""));
-    let upstreams = [
-        (Http::One, upstream(Http::One).await),
-        (Http::Two, upstream(Http::Two).await),
-    ];
     let limits = json!({ "limits": { "body_for_decision": 1000 } });
-    let doorward = doorward(&remote, upstreams, limits);
+    let doorward = doorward(&remote, upstreams().await, limits);
     for from in [Http::One, Http::Two] {
-        let client = client(from);
+        let client = client_over(from).build().unwrap();
         for to in [Http::One, Http::Two] {
             let url = format!("http://{}/plain/{to:?}", doorward.proxy);
             let length = 9 * MIB + 1;
@@ -283,13 +238,13 @@ async fn a_judged_body_is_sent_again_where_the_connection_was_closed_meanwhile()
     });
     let upstreams = [
         (Http::One, closing.address),
-        (Http::Two, upstream(Http::Two).await),
+        (Http::Two, serve(Http::Two, tell).await),
     ];
     let doorward = doorward(&remote, upstreams, json!({}));
     let url = format!("http://{}/judged/One", doorward.proxy);
     for from in [Http::One, Http::Two] {
         seen.store(0, Ordering::SeqCst);
-        let client = client(from);
+        let client = client_over(from).build().unwrap();
         for _ in 0..2 {
             let request = client.request(Method::PUT, &url).body(pieces(200_000));
             let answer = request.send().await.unwrap();
@@ -303,19 +258,15 @@ async fn a_judged_body_is_sent_again_where_the_connection_was_closed_meanwhile()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_judged_body_that_pauses_for_too_long_is_given_up() {
     let remote = Stub::start(|_| stub::answer(200, &[], ""));
-    let upstreams = [
-        (Http::One, upstream(Http::One).await),
-        (Http::Two, upstream(Http::Two).await),
-    ];
     let idle = json!({ "timeout": { "body_idle": "300ms" } });
-    let doorward = doorward(&remote, upstreams, idle);
+    let doorward = doorward(&remote, upstreams().await, idle);
     let url = format!("http://{}/judged/One", doorward.proxy);
     for from in [Http::One, Http::Two] {
         use tokio_stream::StreamExt;
         let first = Ok::<_, Infallible>(vec![0; 1000]);
         let endless = tokio_stream::once(first).chain(tokio_stream::pending());
         let body = reqwest::Body::wrap_stream(endless);
-        let (status, _) = send(&client(from), &url, body).await;
+        let (status, _) = send(&client_over(from).build().unwrap(), &url, body).await;
         assert_eq!(status, 400, "{from:?}");
     }
     assert_eq!(remote.count(), 0);

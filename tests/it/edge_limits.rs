@@ -1,8 +1,8 @@
 //! What a listener allows: connections, file descriptors, streams, and an end that loses nothing.
 
-use crate::edge_tls::client;
+use crate::edge_tls::client_over;
 use crate::h2::{self, H2, Outcome};
-use crate::support::{Client, Doorward, Upstream, get, plain_config, rule};
+use crate::support::{Client, Doorward, Http, Upstream, get, plain_config, rule};
 use serde_json::json;
 use std::error::Error;
 use std::net::TcpStream;
@@ -214,14 +214,9 @@ async fn stopping_under_load_loses_no_request_that_was_taken() {
         Arc::new(AtomicBool::new(false)),
     );
     let mut tasks = Vec::new();
-    for http2 in [false, false, true, true] {
+    for http in [Http::One, Http::One, Http::Two, Http::Two] {
         let (served, stopping) = (served.clone(), stopping.clone());
-        let builder = if http2 {
-            client().http2_prior_knowledge()
-        } else {
-            client()
-        };
-        let client = builder.build().unwrap();
+        let client = client_over(http).build().unwrap();
         let url = format!("http://{}/x", doorward.proxy);
         tasks.push(tokio::spawn(async move {
             loop {

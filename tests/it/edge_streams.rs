@@ -2,17 +2,14 @@
 //!
 //! All idle limits are a third of a second here, and the silences are longer.
 
-use crate::edge_tls::client;
-use crate::support::{Doorward, get, plain_config, rule};
+use crate::edge_tls::{client, client_over};
+use crate::support::{Doorward, Http, get, plain_config, rule, serve};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -52,42 +49,19 @@ async fn tell(mut request: Request<Incoming>) -> Result<Response<Events>, Infall
         .unwrap())
 }
 
-async fn upstream(http2: bool) -> SocketAddr {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let io = TokioIo::new(stream);
-            tokio::spawn(async move {
-                // A client that leaves is no failure of the test.
-                let _ = if http2 {
-                    hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                        .serve_connection(io, service_fn(tell))
-                        .await
-                } else {
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(io, service_fn(tell))
-                        .await
-                };
-            });
-        }
-    });
-    address
-}
-
 async fn doorward() -> Doorward {
     let mut config = plain_config();
     config["serve"]["proxy"]["timeout"] =
         json!({ "read": "300ms", "write": "300ms", "idle": "300ms" });
     let mut rules = Vec::new();
-    for (host, http2) in [("one", false), ("two", true)] {
+    for (host, http) in [("one", Http::One), ("two", Http::Two)] {
         let mut rule = rule(
             host,
             &format!("http://{host}.test<(:[0-9]+)?>/<.*>"),
             ["noop", "allow", "noop"],
-            Some(upstream(http2).await),
+            Some(serve(http, tell).await),
         );
-        if http2 {
+        if http == Http::Two {
             rule["upstream"]["protocol"] = "h2c".into();
         }
         rules.push(rule);
@@ -99,14 +73,10 @@ async fn doorward() -> Doorward {
 async fn events_may_be_far_apart_and_go_on_for_long() {
     let doorward = doorward().await;
     let mut asked = Vec::new();
-    for http2 in [false, true] {
-        let client = client()
+    for http in [Http::One, Http::Two] {
+        let client = client_over(http)
             .resolve("one.test", doorward.proxy)
             .resolve("two.test", doorward.proxy);
-        let client = match http2 {
-            true => client.http2_prior_knowledge(),
-            false => client,
-        };
         let client = client.build().unwrap();
         for host in ["one", "two"] {
             for (path, accept, events) in [
@@ -118,7 +88,7 @@ async fn events_may_be_far_apart_and_go_on_for_long() {
                 let request = client.get(format!("http://{host}.test:{port}/{path}"));
                 let request = request.header("accept", accept);
                 asked.push(async move {
-                    let case = format!("{path}, HTTP/2: {http2}, upstream {host}");
+                    let case = format!("{path}, HTTP {http:?}, upstream {host}");
                     let answer = request.send().await.unwrap();
                     assert_eq!(answer.status(), 200, "{case}");
                     let text = answer.text().await;

@@ -1,6 +1,6 @@
 //! TLS at the listeners, with real clients: names, rotation, client certificates, and files that can't be used.
 
-use crate::support::{Client, Doorward, Upstream, plain_config, rule};
+use crate::support::{Client, Doorward, Http, Upstream, plain_config, rule};
 use reqwest::tls::TlsInfo;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -34,6 +34,14 @@ pub fn client() -> reqwest::ClientBuilder {
         .tls_certs_only([ca])
         .no_proxy()
         .timeout(Duration::from_secs(10))
+}
+
+/// A client that speaks one protocol without TLS.
+pub fn client_over(http: Http) -> reqwest::ClientBuilder {
+    match http {
+        Http::One => client().http1_only(),
+        Http::Two => client().http2_prior_knowledge(),
+    }
 }
 
 /// A client that looks every name up to Doorward's address.

@@ -1,7 +1,13 @@
 //! Starts the binary, an upstream that echoes, and speaks raw HTTP/1.1.
 
 use crate::ports::free_port;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -402,6 +408,42 @@ impl Upstream {
     pub fn saw_nothing(&self) -> bool {
         self.seen.try_recv().is_err()
     }
+}
+
+/// The protocol of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    One,
+    Two,
+}
+
+/// An upstream that speaks one protocol only, and answers as `tell` does.
+pub async fn serve<F, B>(http: Http, tell: fn(Request<Incoming>) -> F) -> SocketAddr
+where
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body<Data: Send, Error = Infallible> + Send + 'static,
+{
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (io, service) = (TokioIo::new(stream), service_fn(tell));
+            tokio::spawn(async move {
+                // A client that leaves is no failure of the test.
+                let _ = match http {
+                    Http::One => {
+                        let server = http1::Builder::new();
+                        server.serve_connection(io, service).await
+                    }
+                    Http::Two => {
+                        let server = http2::Builder::new(TokioExecutor::new());
+                        server.serve_connection(io, service).await
+                    }
+                };
+            });
+        }
+    });
+    address
 }
 
 fn echo(mut stream: TcpStream, note: &Sender<String>) {
