@@ -1,6 +1,6 @@
 //! Answers that go on for as long as they like: server-sent events and calls, with silences between their parts.
 //!
-//! All idle limits are a third of a second here, and the silences are longer.
+//! All idle limits are short here, and the silences are longer.
 
 use crate::edge_tls::{client, client_over};
 use crate::support::{Doorward, Http, get, plain_config, rule, serve};
@@ -13,9 +13,12 @@ use std::convert::Infallible;
 use std::time::{Duration, Instant};
 use tokio_stream::wrappers::ReceiverStream;
 
-const LIMIT: Duration = Duration::from_millis(300);
+const LIMIT: Duration = Duration::from_millis(600);
 /// The waits that are the subject.
-const SILENCE: Duration = Duration::from_millis(900);
+const SILENCE: Duration = LIMIT.saturating_mul(3);
+/// So short that a busy machine does not make a silence of it, and so many that together they are longer than one.
+const PAUSE: Duration = Duration::from_millis(60);
+const PAUSES: usize = 40;
 
 type Events = StreamBody<ReceiverStream<Result<Frame<Bytes>, Infallible>>>;
 
@@ -31,7 +34,7 @@ async fn tell(mut request: Request<Incoming>) -> Result<Response<Events>, Infall
     let (say, said) = tokio::sync::mpsc::channel(1);
     tokio::spawn(async move {
         let (pause, events) = if steady {
-            (LIMIT / 3, 12)
+            (PAUSE, PAUSES)
         } else {
             (SILENCE, 2)
         };
@@ -51,8 +54,8 @@ async fn tell(mut request: Request<Incoming>) -> Result<Response<Events>, Infall
 
 async fn doorward() -> Doorward {
     let mut config = plain_config();
-    config["serve"]["proxy"]["timeout"] =
-        json!({ "read": "300ms", "write": "300ms", "idle": "300ms" });
+    let limit = format!("{}ms", LIMIT.as_millis());
+    config["serve"]["proxy"]["timeout"] = json!({ "read": limit, "write": limit, "idle": limit });
     let mut rules = Vec::new();
     for (host, http) in [("one", Http::One), ("two", Http::Two)] {
         let mut rule = rule(
@@ -82,7 +85,7 @@ async fn events_may_be_far_apart_and_go_on_for_long() {
             for (path, accept, events) in [
                 ("far", "text/event-stream", 2),
                 // Nobody has to say that it wants events where there is always something to hear.
-                ("steady", "*/*", 12),
+                ("steady", "*/*", PAUSES),
             ] {
                 let port = doorward.proxy.port();
                 let request = client.get(format!("http://{host}.test:{port}/{path}"));
@@ -112,8 +115,8 @@ async fn an_upload_may_take_longer_than_an_upstream_may_be_silent() {
         let client = client().resolve(&name, doorward.proxy).build().unwrap();
         let (say, said) = tokio::sync::mpsc::channel::<Result<Bytes, Infallible>>(1);
         tokio::spawn(async move {
-            for _ in 0..9 {
-                tokio::time::sleep(LIMIT / 3).await;
+            for _ in 0..PAUSES {
+                tokio::time::sleep(PAUSE).await;
                 let _ = say.send(Ok(Bytes::from_static(b"part"))).await;
             }
         });
