@@ -3,6 +3,7 @@
 //! `src/config/schema/effects.toml` says for every key what shows its effect; those that say `case` are here.
 
 use crate::support::{Doorward, Upstream, ask, closed, open, plain_config, rule};
+use doorward::config::merge;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ struct Case {
     /// Laid over a plain configuration.
     config: Value,
     /// Laid over the configuration in both runs.
-    #[serde(default)]
+    #[serde(default = "nothing")]
     base: Value,
     /// Further rules, in both runs.
     #[serde(default)]
@@ -27,6 +28,10 @@ struct Case {
     changed: Vec<String>,
 }
 
+fn nothing() -> Value {
+    json!({})
+}
+
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Door {
@@ -35,24 +40,12 @@ enum Door {
     Metrics,
 }
 
-fn lay(base: &mut Value, over: &Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (name, value) in over {
-                lay(base.entry(name.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (_, Value::Null) => {}
-        (base, over) => *base = over.clone(),
-    }
-}
-
 /// The answer, and what the upstream got of the request.
 fn run(case: &Case, over: &Value) -> String {
     let upstream = Upstream::start();
     let mut config = plain_config();
-    lay(&mut config, &case.base);
-    lay(&mut config, over);
+    merge(&mut config, case.base.clone());
+    merge(&mut config, over.clone());
     let to = Some(upstream.address);
     let mut rules = vec![
         open("open", "http://door.test/open<.*>", to),
@@ -97,7 +90,7 @@ fn each_key_changes_what_it_says_it_changes() {
     let cases: Vec<Case> = serde_json::from_str(include_str!("cases/keys.json")).unwrap();
     let mut failures = Vec::new();
     for case in &cases {
-        for (over, wanted) in [(&Value::Null, &case.usual), (&case.config, &case.changed)] {
+        for (over, wanted) in [(&nothing(), &case.usual), (&case.config, &case.changed)] {
             let text = run(case, over);
             let wrong = wrong(&text, wanted);
             if !wrong.is_empty() {
