@@ -66,6 +66,14 @@ fn a_file_that_is_not_there_says_where_it_was_looked_for() {
     assert!(said.contains(folder), "{said}");
 }
 
+fn fails(output: &Output, words: &[&str]) {
+    assert!(!output.status.success());
+    let said = said(output);
+    for word in words {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+}
+
 /// The setup script with nothing but these programs at hand.
 fn setup(programs: &[(&str, &str)]) -> Output {
     let dir = tempfile::tempdir().unwrap();
@@ -101,59 +109,32 @@ fn what_is_missing_for_the_build_is_named() {
         ("python3", THERE),
         ("cc", THERE),
     ];
-    let without_rust = setup(&tools[1..]);
-    assert!(!without_rust.status.success());
-    assert!(
-        said(&without_rust).contains("install it with rustup"),
-        "{}",
-        said(&without_rust)
-    );
-
-    let without_cmake = setup(&tools);
-    assert!(!without_cmake.status.success());
-    assert!(
-        said(&without_cmake).contains("Please install: cmake"),
-        "{}",
-        said(&without_cmake)
-    );
-
-    let mut offline = tools.to_vec();
-    offline.push(("apt-get", NO_NETWORK));
-    let offline = setup(&offline);
-    assert!(!offline.status.success());
-    assert!(
-        said(&offline).contains("Could not install cmake: is there a network"),
-        "{}",
-        said(&offline)
+    fails(&setup(&tools[1..]), &["install it with rustup"]);
+    fails(&setup(&tools), &["Please install: cmake"]);
+    let offline = [&tools[..], &[("apt-get", NO_NETWORK)]].concat();
+    fails(
+        &setup(&offline),
+        &["Could not install cmake: is there a network"],
     );
 }
 
 #[test]
 fn dependencies_that_cannot_be_fetched_are_told_from_a_build_that_fails() {
     let no_network = r#"[ "$1" = fetch ] && exit 101; exit 0"#;
-    let tools = [
-        ("cargo", no_network),
-        ("rustc", THERE),
-        ("python3", THERE),
-        ("cc", THERE),
-        ("cmake", THERE),
-    ];
-    let output = setup(&tools);
-    assert!(!output.status.success());
-    let said = said(&output);
-    assert!(
-        said.contains("is there a network") && said.contains("HTTPS_PROXY"),
-        "{said}"
+    let with_cargo = |cargo| {
+        [
+            ("cargo", cargo),
+            ("rustc", THERE),
+            ("python3", THERE),
+            ("cc", THERE),
+            ("cmake", THERE),
+        ]
+    };
+    fails(
+        &setup(&with_cargo(no_network)),
+        &["is there a network", "HTTPS_PROXY"],
     );
-
-    let all_there = [
-        ("cargo", THERE),
-        ("rustc", THERE),
-        ("python3", THERE),
-        ("cc", THERE),
-        ("cmake", THERE),
-    ];
-    assert!(setup(&all_there).status.success());
+    assert!(setup(&with_cargo(THERE)).status.success());
 }
 
 /// Sockets that a process listens with, by the kernel's table.
