@@ -34,11 +34,13 @@ fn procedure(id: &str, authority: &str, method: &str, handlers: [&str; 3]) -> Va
     rule
 }
 
-fn write(dir: &TempDir, config: Value, rules: &Value) -> PathBuf {
-    let mut config = config;
-    let rules_file = dir.path().join("rules.json");
-    std::fs::write(&rules_file, rules.to_string()).unwrap();
-    config["access_rules"]["repositories"] = json!([format!("file://{}", rules_file.display())]);
+fn write_rules(dir: &TempDir, rules: &str) {
+    std::fs::write(dir.path().join("rules.json"), rules).unwrap();
+}
+
+fn write_config(dir: &TempDir, mut config: Value) -> PathBuf {
+    let rules = dir.path().join("rules.json");
+    config["access_rules"]["repositories"] = json!([format!("file://{}", rules.display())]);
     let file = dir.path().join("config.json");
     std::fs::write(&file, config.to_string()).unwrap();
     file
@@ -46,7 +48,8 @@ fn write(dir: &TempDir, config: Value, rules: &Value) -> PathBuf {
 
 async fn guard_with(config: Value, rules: Value) -> Kept {
     let dir = tempfile::tempdir().unwrap();
-    let file = write(&dir, config, &rules);
+    write_rules(&dir, &rules.to_string());
+    let file = write_config(&dir, config);
     let guard = Guard::start(&[file]).await.unwrap();
     Kept { guard, dir }
 }
@@ -501,20 +504,16 @@ async fn rules_and_configuration_are_followed_until_the_last_guard_is_dropped() 
         .0
     };
     assert_eq!(status().await, 401);
-    write(&kept.dir, plain_config(), &rules());
+    write_rules(&kept.dir, &rules().to_string());
     until(async || status().await == 200).await;
     assert!(kept.guard.missing().is_empty());
 
     // A broken edit keeps what was good, and a handler that is switched off refuses.
-    std::fs::write(kept.dir.path().join("rules.json"), "[{").unwrap();
+    write_rules(&kept.dir, "[{");
     let mut config = plain_config();
     config["authenticators"]["anonymous"]["enabled"] = false.into();
-    config["access_rules"]["repositories"] = json!([format!(
-        "file://{}",
-        kept.dir.path().join("rules.json").display()
-    )]);
     assert_eq!(status().await, 200);
-    std::fs::write(kept.dir.path().join("config.json"), config.to_string()).unwrap();
+    write_config(&kept.dir, config);
     until(async || status().await == 401).await;
 
     let page = kept.guard.metrics().render();
