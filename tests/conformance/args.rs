@@ -94,7 +94,10 @@ impl Args {
 
     /// Whether everything is played, so that an exception that names nothing can be told.
     pub fn everything(&self) -> bool {
-        self.words.is_empty() && self.skip.is_empty() && self.files.is_empty()
+        self.words.is_empty()
+            && self.skip.is_empty()
+            && self.files.is_empty()
+            && self.suites.is_none()
     }
 }
 

@@ -1,9 +1,10 @@
 //! Checks of the runner itself: a runner that can't fail proves nothing.
 
+use crate::data::{self, home};
 use crate::exceptions::Exceptions;
 use crate::jwt::Tokens;
 use crate::partial::Partial;
-use crate::run::{home, judge, tokens};
+use crate::run::{judge, tokens};
 use crate::suite::{Step, Suite};
 use crate::verdict::{Difference, Outcome, Verdict};
 use serde::Deserialize;
@@ -54,8 +55,7 @@ struct Case {
 }
 
 fn the_cases_of_comparing_come_out_as_they_say() {
-    let text = std::fs::read_to_string(home().join("cases.json")).unwrap();
-    let cases: Vec<Case> = serde_json::from_str(&text).unwrap();
+    let cases: Vec<Case> = data::read(&home().join("cases.json")).unwrap();
     for case in cases {
         let differences = match (case.require, case.step) {
             (Some(require), None) => Partial::parse(&require).unwrap().shortfalls(&case.got, ""),
@@ -116,11 +116,11 @@ fn an_exit_that_was_not_expected_is_found() {
 }
 
 fn an_exception_is_held_to_what_it_requires_and_told_when_stale() {
-    let exception = |status: u16| {
+    let exception = |status: u16| -> Exceptions {
         let written = json!([{
             "suite": "small", "step": "second", "why": "", "require": { "response": { "status": status } },
         }]);
-        Exceptions::parse(written).unwrap()
+        serde_json::from_value(written).unwrap()
     };
     let mut other = small_suite();
     other["requests"][1]["expect"]["response"]["status"] = 201.into();

@@ -10,8 +10,8 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
@@ -32,17 +32,10 @@ pub fn decode(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// Keys in the order of the file: of two with one `kid`, the first verifies.
+#[derive(Deserialize)]
 pub struct Keys(Map<String, Value>);
 
 impl Keys {
-    pub fn read(file: &Path) -> Result<Keys, String> {
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-        let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
-        serde_json::from_str(&text)
-            .map(Keys)
-            .map_err(|error| told(&error))
-    }
-
     pub fn named(&self, name: &str) -> Result<Key<'_>, String> {
         let key = self.0.get(name).map(Key);
         key.ok_or_else(|| format!("no key is called `{name}`"))

@@ -16,6 +16,7 @@
 mod args;
 mod checks;
 mod compare;
+mod data;
 mod exceptions;
 mod fill;
 mod http;

@@ -4,8 +4,11 @@ use crate::compare::same;
 use crate::json_text::{Members, json_text};
 use crate::pattern::Pattern;
 use crate::verdict::Difference;
+use serde::Deserialize;
 use serde_json::Value;
 
+#[derive(Deserialize)]
+#[serde(try_from = "Value")]
 pub enum Partial {
     In(Vec<Value>),
     Not(Box<Partial>),
@@ -17,6 +20,14 @@ pub enum Partial {
     Members(Vec<(String, Partial)>),
     Items(Vec<Partial>),
     Exactly(Value),
+}
+
+impl TryFrom<Value> for Partial {
+    type Error = String;
+
+    fn try_from(value: Value) -> Result<Partial, String> {
+        Partial::parse(&value)
+    }
 }
 
 impl Partial {

@@ -2,9 +2,9 @@
 
 use crate::args::Args;
 use crate::checks::{self, Check};
+use crate::data::{self, home};
 use crate::exceptions::{Exception, Exceptions};
 use crate::jwt::Tokens;
-use crate::keys::Keys;
 use crate::play::{self, Seen};
 use crate::suite::{Exit, RequestStep, Suite};
 use crate::verdict::{Difference, Outcome, Report, Verdict};
@@ -16,13 +16,8 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The folder of suites, keys and exceptions.
-pub fn home() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
-}
-
 pub fn tokens() -> Result<Tokens, String> {
-    Keys::read(&home().join("keys.json")).map(Tokens::new)
+    data::read(&home().join("keys.json")).map(Tokens::new)
 }
 
 /// Prints the names as an ordinary test binary does.
@@ -39,12 +34,12 @@ pub fn play(args: &Args) -> Result<bool, String> {
     let tasks = tasks(args)?;
     let tokens = tokens()?;
     let exceptions = if args.exceptions {
-        Exceptions::read(&home().join("exceptions.json"))?
+        data::read(&home().join("exceptions.json"))?
     } else {
         Exceptions::default()
     };
     let mut sum = Sum::default();
-    if args.everything() && args.suites.is_none() {
+    if args.everything() {
         sum.misnamed = misnamed(&exceptions, &tasks);
     }
 

@@ -1,6 +1,7 @@
 //! A suite as its file holds it.
 
 use crate::compare::{Expectation, Recorded};
+use crate::data;
 use crate::partial::Partial;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -85,9 +86,7 @@ impl Write {
 
 impl Suite {
     pub fn read(file: &Path) -> Result<Suite, String> {
-        let told = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
-        let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
-        let mut suite: Suite = serde_json::from_str(&text).map_err(|error| told(&error))?;
+        let mut suite: Suite = data::read(file)?;
         suite.name = file
             .file_stem()
             .unwrap_or_default()
