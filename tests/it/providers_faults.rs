@@ -3,7 +3,9 @@
 
 use crate::ports::free_port;
 use crate::stub::{self, Call, Stub};
-use crate::support::{Answer, Client, Doorward, PATIENCE, ask, get, plain_config, rule};
+use crate::support::{
+    Answer, Client, Doorward, PATIENCE, ask, get, plain_config, rule, with_header,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use doorward::clients::keys::{Signer, generate, parse_set};
@@ -80,11 +82,9 @@ fn decide(client: &mut Client, rule: &str, token: &str) -> u16 {
 }
 
 fn once(api: SocketAddr, rule: &str, authorization: &str) -> Answer {
-    let raw = request(rule, authorization);
-    ask(
-        api,
-        &raw.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"),
-    )
+    let request = format!("GET /decisions/{rule}");
+    let header = format!("Authorization: {authorization}");
+    ask(api, &with_header(&request, &header))
 }
 
 /// What a provider may do wrong.

@@ -2,7 +2,9 @@
 //! G10, G11, H06, H10).
 
 use crate::stub::{self, Call, Stub};
-use crate::support::{Client, Doorward, Upstream, ask, closed, get, plain_config, rule};
+use crate::support::{
+    Client, Doorward, Upstream, ask, closed, get, plain_config, rule, with_header,
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,10 +28,6 @@ fn config(store: &Stub) -> Value {
     config["mutators"]["hydrator"] =
         json!({ "enabled": true, "config": { "api": { "url": store.url("/hydrate") } } });
     config
-}
-
-fn with_header(raw: &str, header: &str) -> String {
-    format!("{raw} HTTP/1.1\r\nHost: h.test\r\n{header}\r\nConnection: close\r\n\r\n")
 }
 
 #[test]

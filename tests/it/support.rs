@@ -364,6 +364,11 @@ pub fn get(to: SocketAddr, target: &str, host: &str) -> Answer {
     )
 }
 
+/// A request on a connection of its own, with one more line in its head.
+pub fn with_header(request: &str, header: &str) -> String {
+    format!("{request} HTTP/1.1\r\nHost: h.test\r\n{header}\r\nConnection: close\r\n\r\n")
+}
+
 pub fn ask(to: SocketAddr, raw: &str) -> Answer {
     let mut client = Client::connect(to);
     client.send(raw);
