@@ -2,7 +2,7 @@
 
 use crate::clients::jwks::{Patience, SigningRing};
 use crate::clients::{self, Clients};
-use crate::config::{self, Config, HandlerKind, Place, Problem, Problems};
+use crate::config::{self, Config, HandlerKind, Place, Problem, Problems, Repository};
 use crate::engine::Engine;
 use crate::reload::{self, Followed, Hangups};
 use crate::rules::compile;
@@ -170,7 +170,7 @@ pub struct Inspected {
     pub config: Config,
     pub rules: Vec<Arc<Rule>>,
     /// How many of them each repository has, in its order.
-    pub rules_by_source: Vec<usize>,
+    rules_by_source: Vec<usize>,
     /// Of sources and rules; the configuration itself is good.
     pub problems: Problems,
     pub warnings: Problems,
@@ -179,13 +179,41 @@ pub struct Inspected {
 }
 
 impl Inspected {
-    /// The path under which the problems of a rule are listed.
-    pub fn path_of(&self, rule: &Rule) -> String {
+    /// Every repository with its rules, in order.
+    pub fn by_source(&self) -> impl Iterator<Item = (&Repository, &[Arc<Rule>])> {
+        let mut rest = self.rules.as_slice();
+        let sources = self.config.access_rules.repositories.iter();
+        sources
+            .zip(&self.rules_by_source)
+            .map(move |(source, &count)| {
+                let (own, others) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+                rest = others;
+                (source, own)
+            })
+    }
+
+    /// What is wrong with sources, whose rules are missing.
+    pub fn unread_sources(&self) -> impl Iterator<Item = &Problem> {
+        let problems = self.problems.iter();
+        problems.filter(|problem| problem.path.starts_with("access_rules."))
+    }
+
+    /// What is wrong with a rule.
+    pub fn problems_of(&self, rule: &Rule) -> impl Iterator<Item = &Problem> {
         let index = self
             .rules
             .iter()
             .position(|known| std::ptr::eq(&**known, rule));
-        rule_path(index.unwrap_or_default(), &rule.id)
+        let path = rule_path(index.unwrap_or_default(), &rule.id);
+        let problems = self.problems.iter();
+        problems.filter(move |problem| problem.path == path)
+    }
+
+    /// The rule that a problem is about.
+    pub fn rule_of(&self, problem: &Problem) -> Option<&Arc<Rule>> {
+        let mut rules = self.rules.iter().enumerate();
+        let about = rules.find(|(index, rule)| rule_path(*index, &rule.id) == problem.path);
+        about.map(|(_, rule)| rule)
     }
 }
 

@@ -173,10 +173,8 @@ fn steps(rule: &Rule, inspected: &Inspected) -> String {
         handlers(rule.mutators()),
         crate::config::without_password(&rule.upstream.url),
     );
-    for problem in inspected.problems.iter() {
-        if problem.path == inspected.path_of(rule) {
-            text += &format!("  problem: {}\n", problem.message);
-        }
+    for problem in inspected.problems_of(rule) {
+        text += &format!("  problem: {}\n", problem.message);
     }
     text
 }

@@ -340,12 +340,7 @@ fn mentions_errors(setup: &Setup, rule: &Rule, words: &[&str]) -> bool {
 }
 
 fn is_broken(setup: &Setup, rule: &Rule) -> bool {
-    let path = setup.inspected.path_of(rule);
-    setup
-        .inspected
-        .problems
-        .iter()
-        .any(|problem| problem.path == path)
+    setup.inspected.problems_of(rule).next().is_some()
 }
 
 fn has_remote_source(setup: &Setup) -> bool {

@@ -34,10 +34,7 @@ pub(super) fn found(setup: &Setup) -> Vec<Finding> {
 fn problems(setup: &Setup) -> Vec<Finding> {
     let inspected = &setup.inspected;
     let finding = |problem: &crate::config::Problem| {
-        let rule = inspected
-            .rules
-            .iter()
-            .find(|rule| inspected.path_of(rule) == problem.path);
+        let rule = inspected.rule_of(problem);
         Finding {
             topic: "broken",
             text: match rule {

@@ -52,11 +52,7 @@ pub enum Unwritable {
 
 /// Writes `doorward.yaml` and `rules.yaml` into a folder that has neither, readable by their owner alone.
 pub fn write(setup: &Setup, folder: &Path) -> Result<Written, Unwritable> {
-    let unread = setup.inspected.problems.iter();
-    if let Some(problem) = unread
-        .into_iter()
-        .find(|problem| problem.path.starts_with("access_rules."))
-    {
+    if let Some(problem) = setup.inspected.unread_sources().next() {
         return Err(Unwritable::Source(problem.message.clone()));
     }
     let failed = |path: &Path| {
@@ -71,10 +67,11 @@ pub fn write(setup: &Setup, folder: &Path) -> Result<Written, Unwritable> {
         rules: folder.join("rules.yaml"),
         unset,
     };
-    let (rules, document) = (local_rules(setup), configuration(setup, &written.rules));
+    let (rules, _) = local_and_remote(&setup.inspected);
+    let document = configuration(setup, &written.rules);
     let head = head(setup);
     let texts = [
-        (&written.rules, format!("{head}{}", rules_yaml(&rules)?)),
+        (&written.rules, format!("{head}{}", rules_yaml(rules)?)),
         (
             &written.config,
             format!("{head}{}", config_yaml(&document)?),
@@ -123,20 +120,17 @@ fn is_local(location: &Location) -> bool {
     }
 }
 
-/// The rules of local sources, in their order.
-fn local_rules(setup: &Setup) -> Vec<Arc<Rule>> {
-    let mut rules = setup.inspected.rules.iter();
-    let sources = setup.inspected.config.access_rules.repositories.iter();
-    let mut local = Vec::new();
-    for (source, count) in sources.zip(&setup.inspected.rules_by_source) {
-        let of_source = rules.by_ref().take(*count).cloned();
-        if is_local(&source.location) {
-            local.extend(of_source);
-        } else {
-            of_source.for_each(drop);
+/// The rules of local sources and those of servers, each in their order.
+fn local_and_remote(inspected: &Inspected) -> (Vec<&Rule>, Vec<&Rule>) {
+    let (mut local, mut remote) = (Vec::new(), Vec::new());
+    for (source, rules) in inspected.by_source() {
+        let rules = rules.iter().map(|rule| &**rule);
+        match is_local(&source.location) {
+            true => local.extend(rules),
+            false => remote.extend(rules),
         }
     }
-    local
+    (local, remote)
 }
 
 /// The configuration as it was written, in order, without what has no effect, and with the new place of the rules.
@@ -274,9 +268,8 @@ fn upstream(upstream: &crate::rules::raw::Upstream) -> Value {
     }
 }
 
-fn rules_yaml(rules: &[Arc<Rule>]) -> Result<String, Unwritable> {
-    let rules: Vec<Value> = rules.iter().map(|one| rule(one)).collect();
-    let value = Value::Array(rules);
+fn rules_yaml(rules: Vec<&Rule>) -> Result<String, Unwritable> {
+    let value: Value = rules.into_iter().map(rule).collect();
     let text = serde_yaml::to_string(&value)?;
     let read = yaml::read(text.as_bytes(), yaml::Dialect::Rules);
     Ok(or_json(text, read.ok().map(|read| read.value), &value))
@@ -326,18 +319,8 @@ fn compare(setup: &Setup, written: &Written) -> Result<(), Unwritable> {
 
 /// Rules as far as they count, local ones first, as they are written.
 fn in_order_of_sources(inspected: &Inspected) -> Vec<Rule> {
-    let (mut local, mut remote) = (Vec::new(), Vec::new());
-    let mut rules = inspected.rules.iter();
-    let sources = inspected.config.access_rules.repositories.iter();
-    for (source, count) in sources.zip(&inspected.rules_by_source) {
-        let of_source = rules.by_ref().take(*count).map(|rule| normal(rule));
-        match is_local(&source.location) {
-            true => local.extend(of_source),
-            false => remote.extend(of_source),
-        }
-    }
-    local.extend(remote);
-    local
+    let (local, remote) = local_and_remote(inspected);
+    local.into_iter().chain(remote).map(normal).collect()
 }
 
 fn normal(rule: &Rule) -> Rule {
