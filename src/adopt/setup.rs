@@ -51,6 +51,15 @@ pub fn uses(rule: &Rule) -> Vec<(HandlerKind, &HandlerUse)> {
         .collect()
 }
 
+/// The same with what each works with.
+pub fn settings<'r>(
+    config: &'r Config,
+    rule: &'r Rule,
+) -> impl Iterator<Item = (&'r HandlerUse, Value)> {
+    let of = move |(kind, used)| (used, effective(config, kind, used));
+    uses(rule).into_iter().map(of)
+}
+
 /// What a handler works with; `Null` where that can't be said, which `validate` reports.
 pub fn effective(config: &Config, kind: HandlerKind, used: &HandlerUse) -> Value {
     let settings = config.handlers.effective(kind, &used.handler, &used.config);

@@ -4,7 +4,7 @@
 
 use super::Setup;
 use super::report::{Finding, Touches};
-use crate::adopt::setup::{effective, uses};
+use crate::adopt::setup::{effective, settings, uses};
 use crate::config::{HandlerKind, Location, TrustForwarded};
 use crate::rules::raw::{HandlerUse, Rule};
 use serde_json::Value;
@@ -158,7 +158,8 @@ const DEVIATIONS: &[Deviation] = &[
         text: "the realm is a quoted string, and the status may be configured",
         switch: "none",
         concerns: Concerns::Rules(|setup, rule| {
-            error_handlers(setup, rule).any(|(id, _)| id == "www_authenticate")
+            let mut handlers = error_handlers(setup, rule).into_iter();
+            handlers.any(|used| used.handler == "www_authenticate")
         }),
     },
     Deviation {
@@ -242,31 +243,23 @@ pub(super) fn touched(setup: &Setup) -> Vec<Finding> {
 
 impl Concerns {
     fn touches(&self, setup: &Setup) -> Option<Touches> {
-        let rules = |concerned: &dyn Fn(&Rule) -> bool| {
-            let rules = setup.inspected.rules.iter();
-            let ids: Vec<String> = rules
-                .filter(|rule| concerned(rule))
-                .map(|rule| rule.id.to_string())
-                .collect();
-            (!ids.is_empty()).then_some(Touches::Rules(ids))
-        };
         match self {
             Concerns::All => Some(Touches::Setup),
             Concerns::Setups(concerned) => concerned(setup).then_some(Touches::Setup),
-            Concerns::Handlers(ids) => rules(&|rule| {
+            Concerns::Handlers(ids) => setup.rules_where(|rule| {
                 let used = uses(rule);
                 used.iter()
                     .any(|(_, used)| ids.contains(&used.handler.as_str()))
             }),
-            Concerns::Rules(concerned) => rules(&|rule| concerned(setup, rule)),
+            Concerns::Rules(concerned) => setup.rules_where(|rule| concerned(setup, rule)),
         }
     }
 }
 
 fn sets_headers(setup: &Setup, rule: &Rule) -> bool {
-    uses(rule).iter().any(|(kind, used)| {
+    settings(&setup.inspected.config, rule).any(|(used, settings)| {
         matches!(used.handler.as_str(), "header" | "id_token")
-            || effective(&setup.inspected.config, *kind, used)
+            || settings
                 .get("forward_response_headers_to_upstream")
                 .and_then(Value::as_array)
                 .is_some_and(|names| !names.is_empty())
@@ -275,19 +268,17 @@ fn sets_headers(setup: &Setup, rule: &Rule) -> bool {
 
 /// The first handler's own `retry.unsafe` is false by default, so a rule that says nothing is concerned.
 fn repeats_posts(setup: &Setup, rule: &Rule) -> bool {
-    uses(rule).iter().any(|(kind, used)| {
+    settings(&setup.inspected.config, rule).any(|(used, settings)| {
         let posts = matches!(
             used.handler.as_str(),
             "oauth2_client_credentials" | "oauth2_introspection"
         );
-        let settings = effective(&setup.inspected.config, *kind, used);
         posts && settings.pointer("/retry/unsafe") != Some(&Value::Bool(true))
     })
 }
 
 fn remembers_introspection(setup: &Setup, rule: &Rule) -> bool {
-    uses(rule).iter().any(|(kind, used)| {
-        let settings = effective(&setup.inspected.config, *kind, used);
+    settings(&setup.inspected.config, rule).any(|(used, settings)| {
         used.handler == "oauth2_introspection"
             && settings.pointer("/cache/enabled") == Some(&Value::Bool(true))
             && settings.pointer("/cache/ttl").is_none()
@@ -300,8 +291,7 @@ fn uses_unsafe_functions(setup: &Setup, rule: &Rule) -> bool {
         let names = "env|expandenv|getHostByName|genPrivateKey|genCA|genSelfSignedCert|genSignedCert|derivePassword|buildCustomCert|encryptAES|decryptAES";
         regex::Regex::new(&format!(r"\{{\{{[^}}]*\b({names})\b")).ok()
     });
-    uses(rule).iter().any(|(kind, used)| {
-        let settings = effective(&setup.inspected.config, *kind, used);
+    settings(&setup.inspected.config, rule).any(|(used, settings)| {
         let text = match settings {
             Value::Null => used.config.to_string(),
             settings => settings.to_string(),
@@ -311,29 +301,22 @@ fn uses_unsafe_functions(setup: &Setup, rule: &Rule) -> bool {
 }
 
 /// A rule's own error handlers, or the configuration's.
-fn error_handlers<'s>(
-    setup: &'s Setup,
-    rule: &'s Rule,
-) -> Box<dyn Iterator<Item = (String, Value)> + 's> {
-    let config = &setup.inspected.config;
-    let named = |used: &HandlerUse| {
-        let settings = effective(config, HandlerKind::Error, used);
-        (used.handler.clone(), settings)
-    };
-    if rule.errors().is_empty() {
-        let fallback = config.errors.fallback.iter();
-        return Box::new(fallback.map(move |id| {
-            named(&HandlerUse {
+fn error_handlers(setup: &Setup, rule: &Rule) -> Vec<HandlerUse> {
+    let fallback = setup.inspected.config.errors.fallback.iter();
+    match rule.errors() {
+        [] => fallback
+            .map(|id| HandlerUse {
                 handler: id.clone(),
                 config: Value::Null,
             })
-        }));
+            .collect(),
+        own => own.to_vec(),
     }
-    Box::new(rule.errors().iter().map(named))
 }
 
 fn mentions_errors(setup: &Setup, rule: &Rule, words: &[&str]) -> bool {
-    error_handlers(setup, rule).any(|(_, settings)| {
+    error_handlers(setup, rule).iter().any(|used| {
+        let settings = effective(&setup.inspected.config, HandlerKind::Error, used);
         let text = settings.to_string();
         words.iter().any(|word| text.contains(word))
     })

@@ -12,7 +12,10 @@ pub use write::{Unwritable, Written, write};
 
 use crate::app::{self, Inspected};
 use crate::config::{self, Problems};
+use crate::rules::raw::Rule;
+use report::Touches;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// A setup that was read.
@@ -48,5 +51,33 @@ impl Setup {
             from_environment: self.from_environment.clone(),
             written: None,
         }
+    }
+
+    /// The rules that something is true of, in their order; `None` where there are none.
+    fn rules_where(&self, is_so: impl Fn(&Rule) -> bool) -> Option<Touches> {
+        let rules = self.inspected.rules.iter();
+        let ids: Vec<String> = rules
+            .filter(|rule| is_so(rule))
+            .map(|rule| rule.id.to_string())
+            .collect();
+        (!ids.is_empty()).then_some(Touches::Rules(ids))
+    }
+
+    /// The rules in which something is found, by what it is; each is named once.
+    fn rules_by<T: Ord>(
+        &self,
+        find: impl Fn(&Rule) -> Vec<T>,
+    ) -> impl Iterator<Item = (T, Touches)> {
+        let mut by_what: BTreeMap<T, Vec<String>> = BTreeMap::new();
+        for rule in &self.inspected.rules {
+            for what in find(rule) {
+                let ids = by_what.entry(what).or_default();
+                if ids.last().map(String::as_str) != Some(&*rule.id) {
+                    ids.push(rule.id.to_string());
+                }
+            }
+        }
+        let touches = |(what, ids)| (what, Touches::Rules(ids));
+        by_what.into_iter().map(touches)
     }
 }

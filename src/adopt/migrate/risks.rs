@@ -2,12 +2,11 @@
 
 use super::report::{Finding, Touches};
 use super::{Setup, secrets, urls};
-use crate::adopt::setup::{effective, lint, uses};
+use crate::adopt::setup::{effective, lint, settings};
 use crate::config::{HandlerKind, MatchingStrategy};
 use crate::rules::raw::Rule;
 use crate::template::{Policy, Template};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// All findings, the gravest first.
 pub(super) fn found(setup: &Setup) -> Vec<Finding> {
@@ -161,16 +160,11 @@ const TOKENS: &[Look] = &[
 
 fn by_rule(setup: &Setup, looks: &[Look]) -> Vec<Finding> {
     let finding = |look: &Look| {
-        let rules = setup.inspected.rules.iter();
-        let risky: Vec<String> = rules
-            .filter(|rule| (look.is_risky)(setup, rule))
-            .map(|rule| rule.id.to_string())
-            .collect();
-        (!risky.is_empty()).then(|| Finding {
+        Some(Finding {
             topic: look.topic,
             text: look.text.to_owned(),
             advice: look.advice.to_owned(),
-            touches: Touches::Rules(risky),
+            touches: setup.rules_where(|rule| (look.is_risky)(setup, rule))?,
         })
     };
     looks.iter().filter_map(finding).collect()
@@ -244,31 +238,30 @@ fn lacks(setup: &Setup, rule: &Rule, list: &str) -> bool {
 
 /// What the linter of templates says, by what it says.
 fn templates(setup: &Setup) -> Vec<Finding> {
-    let mut by_text: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for rule in &setup.inspected.rules {
-        for (kind, used) in uses(rule) {
-            let settings = effective(&setup.inspected.config, kind, used);
-            for (setting, source) in texts(&settings) {
-                let Ok(template) = Template::compile(source, Policy::WithUnsafeFunctions) else {
-                    continue;
-                };
-                for warning in template.warnings() {
-                    let text = format!("{}.{setting}: {}", used.handler, warning.what);
-                    let rules = by_text.entry(text).or_default();
-                    if rules.last().map(String::as_str) != Some(&*rule.id) {
-                        rules.push(rule.id.to_string());
-                    }
-                }
-            }
-        }
-    }
-    let finding = |(text, rules)| Finding {
+    let by_text = setup.rules_by(|rule| warnings(setup, rule));
+    let finding = |(text, touches)| Finding {
         topic: "unescaped",
         text,
         advice: String::new(),
-        touches: Touches::Rules(rules),
+        touches,
     };
-    by_text.into_iter().map(finding).collect()
+    by_text.map(finding).collect()
+}
+
+fn warnings(setup: &Setup, rule: &Rule) -> Vec<String> {
+    let mut found = Vec::new();
+    for (used, settings) in settings(&setup.inspected.config, rule) {
+        for (setting, source) in texts(&settings) {
+            let Ok(template) = Template::compile(source, Policy::WithUnsafeFunctions) else {
+                continue;
+            };
+            let warnings = template.warnings().into_iter();
+            found.extend(
+                warnings.map(|warning| format!("{}.{setting}: {}", used.handler, warning.what)),
+            );
+        }
+    }
+    found
 }
 
 /// Texts that may be templates, with their names.
@@ -288,28 +281,24 @@ fn texts(settings: &Value) -> Vec<(&str, &str)> {
 }
 
 fn unencrypted(setup: &Setup) -> Vec<Finding> {
-    let mut by_place: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-    for rule in &setup.inspected.rules {
-        for (kind, used) in uses(rule) {
-            let settings = effective(&setup.inspected.config, kind, used);
-            for (name, origin) in urls::unencrypted(&settings) {
-                let place = (format!("{}.{name}", used.handler), origin);
-                let rules = by_place.entry(place).or_default();
-                if rules.last().map(String::as_str) != Some(&*rule.id) {
-                    rules.push(rule.id.to_string());
-                }
-            }
-        }
-    }
-    let finding = |((place, origin), rules): ((String, String), Vec<String>)| Finding {
+    let by_place = setup.rules_by(|rule| {
+        let handlers = settings(&setup.inspected.config, rule);
+        handlers
+            .flat_map(|(used, settings)| {
+                let open = urls::unencrypted(&settings).into_iter();
+                open.map(move |(name, origin)| (format!("{}.{name}", used.handler), origin))
+            })
+            .collect()
+    });
+    let finding = |((place, origin), touches)| Finding {
         topic: "unencrypted",
         text: format!(
             "`{place}` speaks to {origin} without encryption: credentials and answers can be read and changed on the way"
         ),
         advice: "use https".to_owned(),
-        touches: Touches::Rules(rules),
+        touches,
     };
-    by_place.into_iter().map(finding).collect()
+    by_place.map(finding).collect()
 }
 
 #[cfg(test)]

@@ -6,25 +6,15 @@ use crate::adopt::setup::uses;
 use crate::config::{HandlerKind, redacted, without_password};
 use crate::rules::raw::Rule;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Rules that hold secrets, by the place in them, and the configuration's own.
 pub(super) fn found(setup: &Setup) -> Vec<Finding> {
-    let mut by_place: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for rule in &setup.inspected.rules {
-        for place in of_rule(rule) {
-            let rules = by_place.entry(place).or_default();
-            if rules.last().map(String::as_str) != Some(&*rule.id) {
-                rules.push(rule.id.to_string());
-            }
-        }
-    }
-    let in_rules = by_place.into_iter().map(|(place, rules)| Finding {
+    let in_rules = setup.rules_by(of_rule).map(|(place, touches)| Finding {
         topic: "secret_in_rule",
         text: format!("a secret stands in the rules, at `{place}`: whoever reads them has it"),
         advice: "set it once in the configuration, from an environment variable, or let another server add it"
             .to_owned(),
-        touches: Touches::Rules(rules),
+        touches,
     });
     let configured = of_configuration(setup);
     let in_configuration = (!configured.is_empty()).then(|| Finding {
