@@ -135,7 +135,16 @@ fn local_and_remote(inspected: &Inspected) -> (Vec<&Rule>, Vec<&Rule>) {
 
 /// The configuration as it was written, in order, without what has no effect, and with the new place of the rules.
 fn configuration(setup: &Setup, rules: &Path) -> Value {
-    let mut sections = setup.document.as_object().cloned().unwrap_or_default();
+    let mut document = setup.document.clone();
+    for kind in HandlerKind::ALL {
+        let pointer = format!("/{}", kind.section().join("/"));
+        if let Some(Value::Object(handlers)) = document.pointer_mut(&pointer) {
+            handlers.values_mut().for_each(keep_what_counts);
+            handlers.retain(|_, handler| *handler != json!({ "enabled": false }));
+        }
+    }
+    let sections = document.as_object_mut().map(std::mem::take);
+    let mut sections = sections.unwrap_or_default();
     let mut sources = vec![json!(format!("file://{}", escaped(rules)))];
     let known = setup.inspected.config.access_rules.repositories.iter();
     sources.extend(
@@ -145,17 +154,6 @@ fn configuration(setup: &Setup, rules: &Path) -> Value {
     );
     if let Value::Object(access) = sections.entry("access_rules").or_insert_with(|| json!({})) {
         access.insert("repositories".to_owned(), Value::Array(sources));
-    }
-    for kind in HandlerKind::ALL {
-        let pointer = format!("/{}", kind.section().join("/"));
-        let mut document = Value::Object(std::mem::take(&mut sections));
-        if let Some(Value::Object(handlers)) = document.pointer_mut(&pointer) {
-            handlers.values_mut().for_each(keep_what_counts);
-            handlers.retain(|_, handler| *handler != json!({ "enabled": false }));
-        }
-        if let Value::Object(members) = document {
-            sections = members;
-        }
     }
     let mut ordered = Map::new();
     for name in ORDER {
