@@ -7,7 +7,17 @@ use crate::matcher::{Entry, Protocol, Strategy};
 use crate::rules::raw::{HandlerUse, Match, Rule};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The files of a configuration, as they are named in reports.
+pub fn named(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    names.join(", ")
+}
 
 pub fn strategy(config: &Config) -> Strategy {
     match config.access_rules.strategy {

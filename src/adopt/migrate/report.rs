@@ -1,7 +1,7 @@
 //! What there is to say of a setup: for people on one page, and for programs.
 
 use super::{Setup, Written};
-use crate::adopt::setup::uses;
+use crate::adopt::setup::{named, uses};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -167,12 +167,7 @@ fn few_of_each(f: &mut fmt::Formatter<'_>, findings: &[Finding]) -> fmt::Result 
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let files: Vec<String> = self
-            .files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        writeln!(f, "From Oathkeeper: {}\n", files.join(", "))?;
+        writeln!(f, "From Oathkeeper: {}\n", named(&self.files))?;
         writeln!(f, "WORKS UNCHANGED")?;
         writeln!(
             f,

@@ -1,6 +1,7 @@
 //! Writes a setup anew: one configuration and one file of rules, both YAML, and makes sure that they say the same.
 
 use super::Setup;
+use crate::adopt::setup::named;
 use crate::app::{self, Inspected};
 use crate::clients::Clients;
 use crate::config::document::{self, Syntax, yaml};
@@ -90,14 +91,9 @@ pub fn write(setup: &Setup, folder: &Path) -> Result<Written, Unwritable> {
 }
 
 fn head(setup: &Setup) -> String {
-    let files: Vec<String> = setup
-        .files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
     format!(
         "# Written by `doorward migrate` from {}.\n",
-        files.join(", ")
+        named(&setup.files)
     )
 }
 
