@@ -1,5 +1,6 @@
 //! `doorward diff`.
 
+use super::{complain, print};
 use crate::adopt::diff::{Difference, Side, compare};
 use crate::adopt::requests;
 use crate::matcher::Strategy;
@@ -35,15 +36,17 @@ enum Matching {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match replay(arguments) {
         Ok((0, _)) => {
-            eprintln!("no differences");
+            complain("no differences");
             ExitCode::SUCCESS
         }
         Ok((different, asked)) => {
-            eprintln!("{different} of {asked} requests are decided differently");
+            complain(&format!(
+                "{different} of {asked} requests are decided differently"
+            ));
             ExitCode::FAILURE
         }
         Err(message) => {
-            eprintln!("{message}");
+            complain(&message);
             ExitCode::FAILURE
         }
     }
@@ -56,7 +59,7 @@ fn replay(arguments: &Arguments) -> Result<(usize, usize), String> {
         std::fs::read_to_string(&arguments.requests).map_err(|error| format!("{file}: {error}"))?;
     let (requests, unreadable) = requests::read(&text, &arguments.host);
     for problem in unreadable {
-        eprintln!("{file}: {problem}");
+        complain(&format!("{file}: {problem}"));
     }
     let strategy = match arguments.strategy {
         Matching::Regexp => Strategy::Regexp,
@@ -80,7 +83,7 @@ fn replay(arguments: &Arguments) -> Result<(usize, usize), String> {
             .map_err(|error| error.to_string())
     })?;
     for difference in &found {
-        println!("{difference}");
+        print(&format!("{difference}\n"));
     }
     Ok((found.len(), requests.len()))
 }

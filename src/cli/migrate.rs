@@ -1,13 +1,10 @@
 //! `doorward migrate`.
 
-use super::{Format, complain, print};
+use super::{CANNOT_RUN, Format, complain, print};
 use crate::adopt::migrate::{self, Setup};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Nothing can be said, or nothing can be written.
-const CANNOT_RUN: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]

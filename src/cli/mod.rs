@@ -21,6 +21,8 @@ use std::process::ExitCode;
 
 /// The reference's exit code for wrong use and for a configuration that can't be used.
 const UNUSABLE: u8 = 255;
+/// Of `test` and `migrate`: a file can't be read or used, or nothing can be written, so that nothing can be said.
+const CANNOT_RUN: u8 = 2;
 
 /// An identity and access proxy: lets through what access rules allow, and tells other gateways what they may.
 #[derive(Debug, Parser)]

@@ -1,15 +1,10 @@
 //! `doorward test`.
 
-use super::{Format, complain, print};
+use super::{CANNOT_RUN, Format, complain, print};
 use crate::adopt::fixtures;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Some expectations don't hold, or too few rules are covered.
-const FAILED: u8 = 1;
-/// A file can't be read or used: nothing can be said.
-const CANNOT_RUN: u8 = 2;
 
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
@@ -88,6 +83,6 @@ pub(super) fn run(config: &[PathBuf], arguments: &Arguments) -> ExitCode {
     if report.failed() == 0 && too_few.is_none() {
         ExitCode::SUCCESS
     } else {
-        ExitCode::from(FAILED)
+        ExitCode::FAILURE
     }
 }
