@@ -1,8 +1,8 @@
 //! What `doorward diff` finds between two running decision APIs.
 
+use super::stdout;
 use crate::support::{Doorward, plain_config, rule};
 use serde_json::json;
-use std::process::Command;
 
 fn rules(planted: &str) -> serde_json::Value {
     json!([
@@ -28,26 +28,10 @@ fn rules(planted: &str) -> serde_json::Value {
 }
 
 fn diff(old: &Doorward, new: &Doorward) -> (Option<i32>, String) {
-    let requests = old.dir.path().join("requests.jsonl");
-    let lines = ["open/1", "closed/2", "planted/3?token=hush", "elsewhere"]
-        .map(|path| format!("{{\"url\": \"http://h.test/{path}\"}}\n"));
-    std::fs::write(&requests, lines.concat()).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .args([
-            "diff",
-            "--old",
-            &format!("http://{}", old.api),
-            "--new",
-            &format!("http://{}", new.api),
-            "--requests",
-        ])
-        .arg(&requests)
-        .output()
-        .unwrap();
-    (
-        output.status.code(),
-        String::from_utf8(output.stdout).unwrap(),
-    )
+    let requests = ["open/1", "closed/2", "planted/3?token=hush", "elsewhere"]
+        .map(|path| format!("{{\"url\": \"http://h.test/{path}\"}}"));
+    let output = super::diff(old, new, &requests, &[]);
+    (output.status.code(), stdout(&output))
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `doorward migrate`: what it says of a setup, and what it never says.
 
-use super::{doorward_in, stderr, stdout};
+use super::{migrate, stderr, stdout};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -11,15 +11,7 @@ fn setup(name: &str) -> PathBuf {
 }
 
 fn report(folder: &Path, config: &str) -> Value {
-    let arguments = [
-        "migrate",
-        "--from",
-        "oathkeeper",
-        config,
-        "--format",
-        "json",
-    ];
-    let output = doorward_in(folder, &arguments);
+    let output = migrate(folder, config, &["--format", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     serde_json::from_slice(&output.stdout).unwrap()
 }
@@ -98,10 +90,7 @@ fn the_report_is_a_page_and_holds_no_secret() {
         ("meetly", "oathkeeper.yml", &["opa-shared-token-81f3"]),
         ("sensorgrid", "oathkeeper.json", &[]),
     ] {
-        let text = stdout(&doorward_in(
-            &setup(name),
-            &["migrate", "--from", "oathkeeper", config],
-        ));
+        let text = stdout(&migrate(&setup(name), config, &[]));
         let json = report(&setup(name), config).to_string();
         for secret in secrets {
             assert!(!text.contains(secret) && !json.contains(secret), "{text}");
@@ -169,15 +158,7 @@ fn texts_that_yaml_would_take_for_something_else_come_back_as_they_were() {
     rule["version"] = "v0.19.0-beta.1".into();
     rule["owner"] = "nobody".into();
     small(folder.path(), SMALL, &rule);
-    let arguments = [
-        "migrate",
-        "--from",
-        "oathkeeper",
-        "oathkeeper.yml",
-        "--output",
-        "new",
-    ];
-    let output = doorward_in(folder.path(), &arguments);
+    let output = migrate(folder.path(), "oathkeeper.yml", &["--output", "new"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let written = std::fs::read_to_string(folder.path().join("new/rules.yaml")).unwrap();
     assert!(
@@ -190,17 +171,10 @@ fn texts_that_yaml_would_take_for_something_else_come_back_as_they_were() {
 fn nothing_that_exists_is_overwritten_and_nothing_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     small(folder.path(), SMALL, &one_rule());
-    let arguments = [
-        "migrate",
-        "--from",
-        "oathkeeper",
-        "oathkeeper.yml",
-        "--output",
-        "new",
-    ];
-    let first = doorward_in(folder.path(), &arguments);
+    let migrate_to = |target| migrate(folder.path(), "oathkeeper.yml", &["--output", target]);
+    let first = migrate_to("new");
     assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
-    let second = doorward_in(folder.path(), &arguments);
+    let second = migrate_to("new");
     assert_eq!(second.status.code(), Some(2));
     assert!(
         stderr(&second).contains("rules.yaml: File exists"),
@@ -208,15 +182,7 @@ fn nothing_that_exists_is_overwritten_and_nothing_is_lost() {
         stderr(&second)
     );
     std::fs::remove_file(folder.path().join("rules.json")).unwrap();
-    let arguments = [
-        "migrate",
-        "--from",
-        "oathkeeper",
-        "oathkeeper.yml",
-        "--output",
-        "newer",
-    ];
-    let lost = doorward_in(folder.path(), &arguments);
+    let lost = migrate_to("newer");
     assert_eq!(lost.status.code(), Some(2));
     assert!(
         stderr(&lost).contains("its rules would be lost"),

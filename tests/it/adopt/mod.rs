@@ -5,6 +5,7 @@ mod fixtures;
 mod migrate;
 mod setups;
 
+use crate::support::Doorward;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -19,6 +20,22 @@ fn doorward_in(folder: &Path, arguments: &[&str]) -> Output {
         .current_dir(folder)
         .output()
         .unwrap()
+}
+
+/// Runs `doorward migrate` on a configuration of a folder.
+fn migrate(folder: &Path, config: &str, more: &[&str]) -> Output {
+    let arguments = [&["migrate", "--from", "oathkeeper", config], more].concat();
+    doorward_in(folder, &arguments)
+}
+
+/// Asks two running decision APIs the same requests, which are JSON lines.
+fn diff(old: &Doorward, new: &Doorward, requests: &[String], more: &[&str]) -> Output {
+    let file = old.dir.path().join("requests.jsonl");
+    std::fs::write(&file, requests.join("\n")).unwrap();
+    let [old, new] = [old, new].map(|side| format!("http://{}", side.api));
+    let file = file.to_str().unwrap();
+    let sides = ["diff", "--old", &old, "--new", &new, "--requests", file];
+    doorward(&[&sides, more].concat())
 }
 
 fn stdout(output: &Output) -> String {

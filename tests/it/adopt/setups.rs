@@ -1,19 +1,24 @@
 //! The setups of `tests/adopt/` and `conf/`: what is expected of them holds, before and after they were migrated, and running
 //! decision APIs differ in what was planted and in nothing else.
 
-use super::{doorward, doorward_in, stderr, stdout};
+use super::{doorward_in, migrate, stderr, stdout};
 use crate::stub::{Call, Stub};
 use crate::support::Doorward;
 use doorward::config::document::{Syntax, configuration, yaml};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Folder, configuration.
 const SETUPS: [(&str, &str); 3] = [
     ("parcelworks", "oathkeeper.yml"),
     ("meetly", "oathkeeper.yml"),
     ("sensorgrid", "oathkeeper.json"),
+];
+
+/// Configuration, fixtures.
+const SHIPPED: [(&str, &str); 2] = [
+    ("conf/doorward.yaml", "rules/tests/doorward.yaml"),
+    ("conf/decisions.yaml", "rules/tests/decisions.yaml"),
 ];
 
 fn project() -> &'static Path {
@@ -27,15 +32,26 @@ fn folder(setup: &str) -> PathBuf {
 #[test]
 fn what_is_expected_of_each_setup_holds() {
     for (setup, _) in SETUPS {
-        let arguments = ["test", "fixtures.yaml", "--coverage", "100"];
-        let output = doorward_in(&folder(setup), &arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{setup}: {}",
-            stdout(&output)
-        );
+        holds(&folder(setup), "fixtures.yaml", &[]);
     }
+}
+
+/// All that is expected holds, and every rule is tried.
+fn holds(folder: &Path, fixtures: &str, more: &[&str]) {
+    let arguments = [&["test", fixtures, "--coverage", "100"], more].concat();
+    let output = doorward_in(folder, &arguments);
+    let said = stdout(&output);
+    let place = folder.join(fixtures);
+    assert_eq!(output.status.code(), Some(0), "{place:?}: {said}");
+}
+
+fn holds_after_migration(folder: &Path, config: &str, fixtures: &str, target: &Path) {
+    let target = target.to_str().unwrap();
+    let output = migrate(folder, config, &["--output", target]);
+    let (place, said) = (folder.join(config), stderr(&output));
+    assert_eq!(output.status.code(), Some(0), "{place:?}: {said}");
+    let migrated = format!("{target}/doorward.yaml");
+    holds(folder, fixtures, &["-c", &migrated]);
 }
 
 #[test]
@@ -43,71 +59,15 @@ fn a_migrated_setup_decides_as_before() {
     for (setup, config) in SETUPS {
         let out = tempfile::tempdir().unwrap();
         let target = out.path().join("new");
-        let target = target.to_str().unwrap();
-        let arguments = [
-            "migrate",
-            "--from",
-            "oathkeeper",
-            config,
-            "--output",
-            target,
-        ];
-        let output = doorward_in(&folder(setup), &arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{setup}: {}",
-            stderr(&output)
-        );
-        let migrated = format!("{target}/doorward.yaml");
-        let arguments = [
-            "test",
-            "fixtures.yaml",
-            "--coverage",
-            "100",
-            "-c",
-            &migrated,
-        ];
-        let output = doorward_in(&folder(setup), &arguments);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{setup}: {}",
-            stdout(&output)
-        );
+        holds_after_migration(&folder(setup), config, "fixtures.yaml", &target);
     }
 }
 
 #[test]
 fn the_shipped_setups_decide_as_before() {
-    for (config, fixtures) in [
-        ("conf/doorward.yaml", "rules/tests/doorward.yaml"),
-        ("conf/decisions.yaml", "rules/tests/decisions.yaml"),
-    ] {
+    for (config, fixtures) in SHIPPED {
         let out = tempfile::tempdir().unwrap();
-        let target = out.path().to_str().unwrap();
-        let output = doorward(&[
-            "migrate",
-            "--from",
-            "oathkeeper",
-            config,
-            "--output",
-            target,
-        ]);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{config}: {}",
-            stderr(&output)
-        );
-        let migrated = format!("{target}/doorward.yaml");
-        let output = doorward(&["test", fixtures, "--coverage", "100", "-c", &migrated]);
-        assert_eq!(
-            output.status.code(),
-            Some(0),
-            "{config}: {}",
-            stdout(&output)
-        );
+        holds_after_migration(project(), config, fixtures, out.path());
     }
 }
 
@@ -229,16 +189,7 @@ fn diff(
     strategy: &str,
     requests: &[String],
 ) -> (Option<i32>, String) {
-    let file = old.dir.path().join("requests.jsonl");
-    std::fs::write(&file, requests.join("\n")).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_doorward"))
-        .arg("diff")
-        .args(["--old", &format!("http://{}", old.api)])
-        .args(["--new", &format!("http://{}", new.api)])
-        .args(["--strategy", strategy, "--requests"])
-        .arg(&file)
-        .output()
-        .unwrap();
+    let output = super::diff(old, new, requests, &["--strategy", strategy]);
     (output.status.code(), stdout(&output) + &stderr(&output))
 }
 
@@ -337,10 +288,7 @@ fn a_header_that_says_something_else_is_found() {
 
 #[test]
 fn a_rule_of_the_shipped_setups_that_was_closed_is_found() {
-    for (config, fixtures, requests) in [
-        ("conf/doorward.yaml", "rules/tests/doorward.yaml", 1),
-        ("conf/decisions.yaml", "rules/tests/decisions.yaml", 1),
-    ] {
+    for (config, fixtures) in SHIPPED {
         let found = planted(
             project(),
             config,
@@ -348,6 +296,6 @@ fn a_rule_of_the_shipped_setups_that_was_closed_is_found() {
             "public",
             |rule| rule["authenticators"] = json!([{ "handler": "unauthorized" }]),
         );
-        only_of_rule(found, "public", requests);
+        only_of_rule(found, "public", 1);
     }
 }
