@@ -4,7 +4,7 @@ SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DENY := 0.20.2
 MDBOOK := 0.4.52
-CARGO_DEB := 3.8.0
+CARGO_FUZZ := 0.13.2
 
 .PHONY: help
 help: ## this list
@@ -17,7 +17,7 @@ run: setup ## build, then serve a demonstration on loopback
 	@exec $(TARGET)/debug/doorward demo
 
 .PHONY: test
-test: setup fmt clippy unit doc deny ## everything that must hold before a change goes in
+test: setup fmt clippy unit check doc deny ## everything that must hold before a change goes in
 
 .PHONY: fmt
 fmt:
@@ -29,8 +29,17 @@ clippy:
 
 .PHONY: unit
 unit:
-	cargo build --locked
 	cargo test --locked
+
+# As a release is built, without what the dependencies of the tests turn on; `doc` reads the same metadata.
+.PHONY: check
+check:
+	cargo check --locked
+
+# What the targets below try: the tests' build leaves it, so that nothing is built anew after `make test`.
+.PHONY: binary
+binary:
+	cargo test --locked --no-run
 
 .PHONY: doc
 doc:
@@ -42,34 +51,38 @@ deny:
 	cargo deny --locked check licenses bans sources
 
 .PHONY: conformance
-conformance: ## the recorded suites once more, played by the independent runner where it is
-	cargo build --locked
+conformance: binary ## the recorded suites once more, played by the independent runner where it is
 	.ci/conformance
 
 .PHONY: test-gateways
-test-gateways: ## one corpus of requests through nginx, Caddy, HAProxy, Envoy (installed where missing) and the Lambda authorizer
-	cargo build --locked
+test-gateways: binary ## one corpus of requests through nginx, Caddy, HAProxy, Envoy (installed where missing) and the Lambda authorizer
 	.ci/gateways
 
 .PHONY: test-edge
-test-edge: ## curl, h2load, Node and Python websockets (installed where missing) and odd upstreams through a running Doorward
-	cargo build --locked
+test-edge: binary ## curl, h2load, Node and Python websockets (installed where missing) and odd upstreams through a running Doorward
 	.ci/edge
 
 .PHONY: test-providers
-test-providers: ## tokens of real identity providers (installed where missing) through a running Doorward
-	cargo build --locked
+test-providers: binary ## tokens of real identity providers (installed where missing) through a running Doorward
 	.ci/providers
 
 .PHONY: test-stores
-test-stores: ## rules from S3, Google Cloud Storage and Azure Blob (emulators, installed where missing)
-	cargo build --locked
+test-stores: binary ## rules from S3, Google Cloud Storage and Azure Blob (emulators, installed where missing)
 	.ci/stores
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_SECONDS, 60 where nothing is said, beginning with its corpus (installs cargo-fuzz where it is missing)
+	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked
+	@set -e; for file in fuzz/fuzz_targets/*.rs; do \
+		name=$$(basename "$$file" .rs); \
+		mkdir -p "$(TARGET)/fuzz/$$name"; \
+		RUSTC_BOOTSTRAP=1 cargo fuzz run "$$name" "$(TARGET)/fuzz/$$name" "fuzz/corpus/$$name" -- -max_total_time=$(or $(FUZZ_SECONDS),60); \
+	done
 
 .PHONY: test-packaging
 test-packaging: ## manifests, unit, Debian package (built and installed into an empty folder), checksum, bill of materials
 	cargo build --locked
-	CARGO_DEB=$(CARGO_DEB) .ci/packaging dev
+	.ci/packaging dev
 
 .PHONY: newcomer
 newcomer: ## clone into an empty folder, `make run` with a cargo home of its own, and try what is printed

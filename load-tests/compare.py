@@ -12,13 +12,11 @@ the contender that each is held against. What isn't installed is left out by nam
 that are there; otherwise all are built with `--profile`. Results go to load-tests/results/ as Markdown, JSON and SVG.
 Needs wrk and taskset; openssl for the case with a JWT, oha for latency at a fixed rate.
 """
-import argparse, datetime, json, os, pathlib, platform, re, shutil, statistics, subprocess, sys, tempfile, threading, time
+import argparse, datetime, json, os, pathlib, platform, re, shutil, statistics, subprocess, sys, tempfile, time
 
 import chart, contenders, measure
-from measure import ROOT, TARGET, Server, free_port
+from measure import ROOT, Server, free_port
 
-# The allocator gives unused memory back after ten seconds.
-REST = 14
 # A second core for two worker threads: one of their own where there is one.
 TWO_CORES = f"{measure.SERVER_CORE},{2 if (os.cpu_count() or 1) > 2 else measure.LOAD_CORE}"
 RULE_COUNTS = (1, 10, 100, 1_000, 10_000, 100_000)
@@ -171,22 +169,13 @@ def footprint(run):
             run.servers.remove(server)
     found["start to ready, 100 rules, ms (configuration written meanwhile)"] = statistics.median(starts)
     many, proxy, api = run.doorward(10_000)
-    time.sleep(REST)
+    time.sleep(measure.REST)
     found["RSS idle, 100 rules, MB"], found["RSS idle, 10,000 rules, MB"] = server.rss_mb(), many.rss_mb()
-    most, done = [0.0], threading.Event()
-
-    def watch():
-        while not done.wait(0.05):
-            most[0] = max(most[0], many.rss_mb())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
     host, path = contenders.asked(10_000)
-    for url in (f"http://127.0.0.1:{api}/decisions{path}", f"http://127.0.0.1:{proxy}{path}"):
-        measure.wrk(url, run.options.seconds, host=host, connections=256)
-    done.set()
-    watcher.join()
-    found["RSS at most under 256 connections, 10,000 rules, MB"] = most[0]
+    with measure.Peak(many.process.pid) as peak:
+        for url in (f"http://127.0.0.1:{api}/decisions{path}", f"http://127.0.0.1:{proxy}{path}"):
+            measure.wrk(url, run.options.seconds, host=host, connections=256)
+    found["RSS at most under 256 connections, 10,000 rules, MB"] = peak.most / 2**20
     if shutil.which("strip"):
         copy = run.folder / "stripped"
         subprocess.run(["strip", "-o", copy, run.built / "doorward"], check=True)
@@ -302,10 +291,9 @@ def circumstances(options):
     versions = [f"Pingora {pingora.group(1) if pingora else '?'}", said("wrk", "-v").split(" [")[0]]
     versions += [said(contenders.nginx(), "-v").removeprefix("nginx version: ")] if contenders.nginx() else []
     versions += [f"Envoy {re.search(r'/([0-9.]+)/', said(envoy, '--version') or '/?/').group(1)}"] if envoy else []
-    commit = options.commit or said("git", "rev-parse", "--short", "HEAD")
     made = "binaries as found" if options.no_build else f"profile {options.profile}"
     return (f"{datetime.date.today()}, {cpu.group(1) if cpu else platform.machine()} with {os.cpu_count()} cores, Linux {platform.release()}; {', '.join(versions)}; "
-            f"Doorward at commit {commit}, {made}; {options.rounds} rounds of {options.seconds} s, wrk -c64, one core a server, {options.rules} rules.")
+            f"Doorward at commit {measure.commit(options)}, {made}; {options.rounds} rounds of {options.seconds} s, wrk -c64, one core a server, {options.rules} rules.")
 
 
 def options():
@@ -313,9 +301,7 @@ def options():
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--seconds", type=int, default=3)
     ap.add_argument("--rules", type=int, choices=RULE_COUNTS, default=100, help="how many the usual Doorward has")
-    ap.add_argument("--profile", default="bench")
-    ap.add_argument("--no-build", action="store_true", help="take the binaries that are in the target folder")
-    ap.add_argument("--commit", help="which one the binaries were built from; HEAD where nothing is said")
+    measure.add_build_options(ap)
     ap.add_argument("--envoy", default=os.environ.get("ENVOY"), help="Envoy's binary")
     ap.add_argument("--peer", action="append", default=[], metavar="NAME=URL", help="a running server to measure beside the others")
     ap.add_argument("--only", default="", help="regular expression over the names of the main table's contenders, `latency` and `footprint`")
@@ -323,18 +309,13 @@ def options():
     kind = ap.add_mutually_exclusive_group()
     kind.add_argument("--logs", dest="table", action="store_const", const=logs_table, default=main_table, help="levels of the log instead of the main table")
     kind.add_argument("--charts", dest="table", action="store_const", const=charts, help="charts instead of the main table")
-    chosen = ap.parse_args()
-    chosen.built = TARGET / {"bench": "release", "dev": "debug"}.get(chosen.profile, chosen.profile)
-    return chosen
+    return ap.parse_args()
 
 
 def main():
     chosen = options()
-    for tool in ("wrk", "taskset"):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is missing: apt-get install -y wrk util-linux")
-    if not chosen.no_build:
-        subprocess.run(["cargo", "build", "--locked", "--profile", chosen.profile, "-p", "doorward", "-p", "bare", "--bins"], cwd=ROOT, check=True)
+    measure.need("wrk", "taskset")
+    chosen.built = measure.built(chosen, "doorward", "bare")
     chosen.out.mkdir(parents=True, exist_ok=True)
     with Run(chosen) as run:
         name, table, kept = chosen.table(run)

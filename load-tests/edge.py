@@ -13,7 +13,6 @@ import concurrent.futures
 import http.client
 import json
 import os
-import pathlib
 import shutil
 import signal
 import socket
@@ -24,8 +23,11 @@ import tempfile
 import threading
 import time
 
+from measure import Peak, ROOT, free_port, resident
+from servers import accept, start, stop
+
 KIB, MIB = 1 << 10, 1 << 20
-TLS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "tls"
+TLS = ROOT / "tests" / "tls"
 exceeded = []
 
 
@@ -34,20 +36,6 @@ def judge(what, value, most, unit=""):
     print(f"{what}: {value:.1f}{unit} (at most {most}{unit}) {'ok' if fits else 'TOO MUCH'}", flush=True)
     if not fits:
         exceeded.append(what)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def resident(pid):
-    with open(f"/proc/{pid}/status") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    raise RuntimeError("no VmRSS")
 
 
 def read_head(connection):
@@ -92,18 +80,6 @@ def serve(connection):
                 size -= len(part)
 
 
-def upstream():
-    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-
-    def accept():
-        while True:
-            connection, _ = listener.accept()
-            threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    return listener.getsockname()[1]
-
-
 def settled(pid):
     """Resident memory when it has stopped to change."""
     last = 0
@@ -113,7 +89,7 @@ def settled(pid):
     return now
 
 
-def start(binary, folder, to, tls=None):
+def doorward(binary, folder, to, tls=None):
     ports = [free_port() for _ in range(3)]
     rules = [{
         "id": "all",
@@ -140,27 +116,12 @@ def start(binary, folder, to, tls=None):
         config["serve"]["proxy"]["tls"] = {name: {"path": path} for name, path in zip(("cert", "key"), tls)}
     with open(f"{folder}/config.json", "w") as file:
         json.dump(config, file)
-    return up_and_running(subprocess.Popen([binary, "serve", "--config", f"{folder}/config.json"]), ports[0])
+    return start([binary, "serve", "--config", f"{folder}/config.json"], ports[0]), ports[0]
 
 
-def start_bare(binary, to):
+def bare_proxy(binary, to):
     port = free_port()
-    return up_and_running(subprocess.Popen([binary, str(port), str(to), "4096"]), port)
-
-
-def up_and_running(process, port):
-    for _ in range(1500):
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return process, port
-        except OSError:
-            time.sleep(0.02)
-    sys.exit("did not come up")
-
-
-def end(process):
-    process.terminate()
-    process.wait()
+    return start([binary, port, to, 4096], port), port
 
 
 def ask(port, method, target, length=0):
@@ -211,22 +172,12 @@ def down(port, size):
 
 
 def stream(process, port, name, each, size, streams):
-    before, most, begin = resident(process.pid), [0], time.monotonic()
-    done = threading.Event()
-
-    def watch():
-        while not done.wait(0.05):
-            most[0] = max(most[0], resident(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with concurrent.futures.ThreadPoolExecutor(streams) as workers:
+    before, begin = resident(process.pid), time.monotonic()
+    with Peak(process.pid) as peak, concurrent.futures.ThreadPoolExecutor(streams) as workers:
         # Raises what a worker raised.
         list(workers.map(lambda _: each(port, size), range(streams)))
-    done.set()
-    watcher.join()
     took = time.monotonic() - begin
-    grown = max(0, most[0] - before)
+    grown = max(0, peak.most - before)
     judge(f"{streams} x {size // MIB} MiB {name} ({streams * size / MIB / took:.0f} MiB/s), memory", grown / MIB, 16 + streams, " MiB")
 
 
@@ -298,7 +249,7 @@ def certificates(binary, folder, to, seconds):
             os.replace(path + ".new", path)
 
     show("door.test")
-    process, port = start(binary, folder, to, files)
+    process, port = doorward(binary, folder, to, files)
     # Both certificates are for a name, and the clients connect to an address.
     context = ssl.create_default_context(cafile=TLS / "ca.crt")
     context.check_hostname = False
@@ -312,11 +263,11 @@ def certificates(binary, folder, to, seconds):
             seen.add(shown.getpeercert(binary_form=True))
     load.end(f"certificates that changed {turn} times")
     judge("certificates that were not seen", 2 - len(seen), 0)
-    end(process)
+    stop(process)
 
 
-def stop(binary, folder, to):
-    process, port = start(binary, folder, to)
+def orderly_stop(binary, folder, to):
+    process, port = doorward(binary, folder, to)
     load = Load(port)
     load.wait_for(2000)
     load.leaving = True
@@ -326,7 +277,7 @@ def stop(binary, folder, to):
 
 
 def upgrade(binary, folder, to):
-    old, port = start(binary, folder, to)
+    old, port = doorward(binary, folder, to)
     load = Load(port)
     load.wait_for(1000)
     new = subprocess.Popen([binary, "serve", "--upgrade", "--config", f"{folder}/config.json"])
@@ -335,7 +286,7 @@ def upgrade(binary, folder, to):
     load.wait_for(1000)
     load.end("upgrade")
     judge("upgrade: new processes that ended", int(new.poll() is not None), 0)
-    end(new)
+    stop(new)
 
 
 def main():
@@ -349,30 +300,30 @@ def main():
     arguments.add_argument("--seconds", type=int, default=10)
     arguments.add_argument("--only", default="idle,streams,certificates,stop,upgrade")
     chosen = arguments.parse_args()
-    binary, to, only = os.path.abspath(chosen.doorward), upstream(), chosen.only.split(",")
+    binary, to, only = os.path.abspath(chosen.doorward), accept(serve), chosen.only.split(",")
     with tempfile.TemporaryDirectory() as folder:
         if "idle" in only:
-            process, port = start(binary, folder, to)
+            process, port = doorward(binary, folder, to)
             each = idle(process, port, chosen.idle) / KIB
-            end(process)
+            stop(process)
             judge(f"{chosen.idle} idle connections, each", each, 45, " KiB")
             if chosen.bare:
-                process, port = start_bare(os.path.abspath(chosen.bare), to)
+                process, port = bare_proxy(os.path.abspath(chosen.bare), to)
                 bare = idle(process, port, chosen.idle) / KIB
                 # Told to end, it would sleep for five minutes.
                 process.kill()
                 process.wait()
                 judge(f"beyond bare Pingora's {bare:.1f} KiB, each", each - bare, 3, " KiB")
         if "streams" in only:
-            process, port = start(binary, folder, to)
+            process, port = doorward(binary, folder, to)
             for name, each in (("up", up), ("down", down)):
                 stream(process, port, name, each, chosen.mib * MIB, 1)
                 stream(process, port, name, each, chosen.each * MIB, chosen.streams)
-            end(process)
+            stop(process)
         if "certificates" in only:
             certificates(binary, folder, to, chosen.seconds)
         if "stop" in only:
-            stop(binary, folder, to)
+            orderly_stop(binary, folder, to)
         if "upgrade" in only:
             upgrade(binary, folder, to)
     if exceeded:

@@ -8,8 +8,8 @@ slower side: CPU time per decision, and the decisions a second that one core is 
 """
 import argparse, json, pathlib, platform, shutil, statistics, subprocess, sys, tempfile
 
-import contenders
-from measure import LOAD_CORE, ROOT, TARGET, Server, free_port
+import contenders, measure
+from measure import LOAD_CORE, Server, free_port
 
 
 def config(folder, rule_count):
@@ -30,15 +30,10 @@ def main():
     ap.add_argument("--rules", type=int, default=100)
     ap.add_argument("--connections", type=int, default=4)
     ap.add_argument("--calls", type=int, default=16, help="in flight on each connection")
-    ap.add_argument("--profile", default="bench")
-    ap.add_argument("--no-build", action="store_true", help="take the binaries that are in the target folder")
-    ap.add_argument("--commit", help="which one the binaries were built from; HEAD where nothing is said")
+    measure.add_build_options(ap)
     a = ap.parse_args()
-    if not shutil.which("taskset"):
-        sys.exit("taskset is missing: apt-get install -y util-linux")
-    if not a.no_build:
-        subprocess.run(["cargo", "build", "--locked", "--profile", a.profile, "-p", "doorward", "-p", "ext-authz-load", "--bins"], cwd=ROOT, check=True)
-    built = TARGET / {"bench": "release", "dev": "debug"}.get(a.profile, a.profile)
+    measure.need("taskset")
+    built = measure.built(a, "doorward", "ext-authz-load")
     for binary in ("doorward", "bare-ext-authz", "ext-authz-load"):
         if not (built / binary).is_file():
             sys.exit(f"{built / binary} is missing: run without --no-build")
@@ -70,8 +65,7 @@ def main():
         shutil.rmtree(folder, ignore_errors=True)
 
     median = lambda name, key: statistics.median(result[key] for result in seen[name])
-    commit = a.commit or subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    print(f"{platform.machine()}, {a.rounds} rounds of {a.seconds} s, {a.connections} connections with {a.calls} calls each, one core a server, {a.rules} rules, profile {a.profile}, commit {commit}\n")
+    print(f"{platform.machine()}, {a.rounds} rounds of {a.seconds} s, {a.connections} connections with {a.calls} calls each, one core a server, {a.rules} rules, profile {a.profile}, commit {measure.commit(a)}\n")
     print("| contender | decisions/s (median) | min–max | CPU µs/decision | by that, a core does | p50 µs | p99 µs | ratio to bare, rate | CPU |\n| --- | --: | --- | --: | --: | --: | --: | --: | --: |")
     for name, results in seen.items():
         rates, cpu = [result["rps"] for result in results], median(name, "cpu_us")

@@ -12,6 +12,8 @@ grew by more than it may. Only Python's standard library is used.
 """
 import argparse, collections, http.server, json, os, pathlib, random, resource, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 
+from measure import free_port, resident
+
 HEALTHY, STALLED, BROKEN, RUDE, DEAD = "healthy", "stalled", "broken", "rude", "dead"
 
 
@@ -72,11 +74,6 @@ def serve(handler):
     return server.server_address[1]
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
-
-
 def rule(name, handlers, upstream):
     authenticator, authorizer = handlers
     return {
@@ -128,9 +125,7 @@ class Doorward:
             return 0
 
     def memory_mb(self):
-        for line in open(f"/proc/{self.process.pid}/status"):
-            if line.startswith("VmRSS"):
-                return int(line.split()[1]) / 1024
+        return resident(self.process.pid) / 2**20
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

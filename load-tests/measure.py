@@ -1,25 +1,66 @@
-"""What every measurement needs: free ports, pinned servers with their memory and CPU time, and the load generators."""
-import http.client, json, os, pathlib, re, signal, socket, subprocess, sys, time
+"""What every measurement needs: binaries, pinned servers with their memory and CPU time, and the load generators."""
+import http.client, json, os, pathlib, re, shutil, signal, subprocess, sys, threading, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+sys.path.append(str(ROOT / "tests" / "support"))
+from servers import free_port, wait_for
+
 SERVER_CORE, LOAD_CORE = "0", "1"
+# The allocator gives unused memory back after ten seconds.
+REST = 14
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+def need(*tools):
+    for tool in tools:
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is missing: apt-get install -y wrk util-linux")
 
 
-def wait_for(port, seconds=60):
-    end = time.time() + seconds
-    while time.time() < end:
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.001)
-    sys.exit(f"nothing listens on port {port}")
+def add_build_options(parser):
+    parser.add_argument("--profile", default="bench")
+    parser.add_argument("--no-build", action="store_true", help="take the binaries that are in the target folder")
+    parser.add_argument("--commit", help="which one the binaries were built from; HEAD where nothing is said")
+
+
+def built(options, *packages):
+    """The folder of the binaries of those options, built unless they say otherwise."""
+    if not options.no_build:
+        chosen = [word for package in packages for word in ("-p", package)]
+        subprocess.run(["cargo", "build", "--locked", "--profile", options.profile, *chosen, "--bins"], cwd=ROOT, check=True)
+    return TARGET / {"bench": "release", "dev": "debug"}.get(options.profile, options.profile)
+
+
+def commit(options):
+    return options.commit or subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def resident(pid, kind="VmRSS"):
+    """Resident bytes; as `RssAnon` those that are no file's."""
+    found = re.search(rf"^{kind}:\s+(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)
+    if not found:
+        raise RuntimeError(f"process {pid} has ended")
+    return int(found[1]) * 1024
+
+
+class Peak:
+    """The most bytes that are resident within a `with`, looked at twenty times a second."""
+
+    def __init__(self, pid):
+        self.pid, self.most, self.done = pid, 0, threading.Event()
+        self.watcher = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.done.wait(0.05):
+            self.most = max(self.most, resident(self.pid))
+
+    def __enter__(self):
+        self.watcher.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.watcher.join()
 
 
 class Server:
@@ -30,22 +71,17 @@ class Server:
         if lines_read:
             self.reader = subprocess.Popen(["taskset", "-c", LOAD_CORE, "wc", "-l"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             sink = self.reader.stdin
-        began = time.monotonic()
         self.process = subprocess.Popen(["taskset", "-c", str(core), *map(str, argv)], stdout=sink, stderr=sink)
         if self.reader:
             self.reader.stdin.close()
         try:
-            wait_for(port)
+            wait_for(port, self.process)
         except SystemExit:
             self.stop()
             raise
-        self.start_ms = (time.monotonic() - began) * 1000
 
     def rss_mb(self):
-        for line in open(f"/proc/{self.process.pid}/status"):
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        return resident(self.process.pid) / 2**20
 
     def cpu_seconds(self):
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()

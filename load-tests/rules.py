@@ -7,14 +7,12 @@ Starts Doorward with a few rules and with many, and lets it rest before memory i
 rules are replaced by others, twice. The binary is that of DOORWARD_BIN where the option is absent. Ends with 1 where a limit of
 LIMITS is missed, unless told not to. Needs wrk, taskset, Linux and Python's standard library.
 """
-import argparse, json, os, pathlib, re, shutil, subprocess, sys, tempfile, threading, time, urllib.request
+import argparse, json, os, pathlib, re, shutil, sys, tempfile, threading, time, urllib.request
 
 import contenders, measure
 from measure import milliseconds
 
 LIMITS = {"load s": 2.0, "reload s": 2.0, "slowest decision ms": 20.0, "failed requests": 0, "idle MiB with few rules": 30.0, "bytes a rule": 1024.0}
-# The allocator gives unused memory back after ten seconds.
-REST = 14
 SHAPES = ["http://{host}/service-{n}/<.*>", "http://{host}/service-{n}/items/<[0-9]+>", "http://{host}/service-{n}/status", "<https|http>://{host}/service-{n}/<(list|show)>"]
 
 
@@ -65,8 +63,7 @@ class Doorward:
 
     def memory(self):
         """Resident bytes: all, and those that are no file's."""
-        text = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
-        return [int(re.search(rf"{name}:\s+(\d+)", text).group(1)) * 1024 for name in ("VmRSS", "RssAnon")]
+        return [measure.resident(self.server.process.pid, kind) for kind in ("VmRSS", "RssAnon")]
 
 
 def under_load(url, seconds, host, cores, during):
@@ -86,12 +83,10 @@ def main():
     ap.add_argument("--rules", type=int, default=100_000)
     ap.add_argument("--few", type=int, default=100)
     ap.add_argument("--cores", default="0,1")
-    ap.add_argument("--rest", type=float, default=REST, help="seconds before memory is read")
+    ap.add_argument("--rest", type=float, default=measure.REST, help="seconds before memory is read")
     ap.add_argument("--no-limits", action="store_true", help="report only")
     a = ap.parse_args()
-    for tool in ("wrk", "taskset"):
-        if not shutil.which(tool):
-            sys.exit(f"{tool} is missing: apt-get install -y wrk util-linux")
+    measure.need("wrk", "taskset")
 
     found, extra = {}, {}
     folder = pathlib.Path(tempfile.mkdtemp(prefix="doorward-rules-"))

@@ -5,33 +5,18 @@
 
 Programs: curl, h2load, node, and Python's `websockets`. What isn't installed is skipped, by name.
 """
-import argparse, http.client, json, os, pathlib, re, shutil, socket, struct, subprocess, sys, tempfile, threading, time
+import argparse, http.client, json, os, pathlib, re, shutil, socket, struct, subprocess, sys, tempfile, time
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+from servers import accept, free_port, start
+
 TLS = HERE.parent / "tls"
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-class Odd:
-    """An upstream whose connections are given to a function, which gets the number of the request on its connection."""
-
-    def __init__(self, answer):
-        self.answer = answer
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection, _ = self.socket.accept()
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
-
-    def serve(self, connection):
+def upstream(answer):
+    """The port of an upstream that gives each request to a function, with the request's number on its connection."""
+    def serve(connection):
         with connection, connection.makefile("rb") as f:
             number = 0
             try:
@@ -45,10 +30,12 @@ class Odd:
                             length = int(value)
                     f.read(length)
                     number += 1
-                    if not self.answer(connection, number):
+                    if not answer(connection, number):
                         return
             except OSError:
                 pass
+
+    return accept(serve)
 
 
 def reset(connection, *_):
@@ -114,14 +101,7 @@ class Doorward:
 
     def start(self, binary, folder, name, config, port):
         (folder / f"{name}.json").write_text(json.dumps(config))
-        log = open(folder / f"{name}.log", "wb")
-        process = subprocess.Popen([binary, "serve", "--config", folder / f"{name}.json"], stdout=log, stderr=log)
-        for _ in range(1000):
-            with socket.socket() as s:
-                if s.connect_ex(("127.0.0.1", port)) == 0:
-                    return process
-            time.sleep(0.02)
-        sys.exit(f"Doorward does not listen: {(folder / f'{name}.log').read_text()[-2000:]}")
+        return start([binary, "serve", "--config", folder / f"{name}.json"], port, folder / f"{name}.log")
 
     def stop(self):
         for process in self.processes:
@@ -229,7 +209,7 @@ def main():
     missing = {name: f"{name} is not installed" for name in ("curl", "h2load", "node") if not shutil.which(name)}
     if run(PYTHON, "-c", "import websockets")[0] != 0:
         missing["websockets"] = f"{PYTHON} has no websockets"
-    helpers, upstreams = [], {name: Odd(answer).port for name, answer in ODD.items()}
+    helpers, upstreams = [], {name: upstream(answer) for name, answer in ODD.items()}
 
     def helper(*command):
         process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -237,7 +217,7 @@ def main():
         return int(process.stdout.readline())
 
     # Who has no Node still has curl and h2load.
-    upstreams["node"] = helper("node", HERE / "upstream.mjs", 20) if "node" not in missing else Odd(says(OK, lambda *_: True)).port
+    upstreams["node"] = helper("node", HERE / "upstream.mjs", 20) if "node" not in missing else upstream(says(OK, lambda *_: True))
     upstreams["refused"] = upstreams["node"]
     if "websockets" not in missing:
         upstreams["sockets"] = helper(PYTHON, HERE / "sockets.py", "serve")

@@ -7,27 +7,13 @@ Each gateway is started with the configuration of conf/gateways/ as it is shippe
 an upstream that notes what reaches it. A gateway that isn't installed is reported as skipped, by name. The corpus says
 what every door must do; where a gateway can't tell the client so (nginx knows no 404 from a decision), it says that too.
 """
-import argparse, json, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
+import argparse, json, os, pathlib, re, shutil, socket, sys, tempfile, threading
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+from servers import accept, free_port, start, stop, wait_for
+
 CONF = HERE.parent.parent / "conf" / "gateways"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port, process, name):
-    for _ in range(1000):
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if process.poll() is not None:
-            break
-        time.sleep(0.02)
-    sys.exit(f"{name} does not listen: {pathlib.Path(process.log).read_text(errors='replace')[-2000:]}")
 
 
 class Upstream:
@@ -35,14 +21,7 @@ class Upstream:
 
     def __init__(self):
         self.seen, self.lock = [], threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection, _ = self.socket.accept()
-            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+        self.port = accept(self.serve)
 
     def serve(self, connection):
         f = connection.makefile("rwb")
@@ -73,13 +52,6 @@ class Upstream:
         return seen
 
 
-def start(argv, folder, name):
-    log = folder / f"{name}.log"
-    process = subprocess.Popen([str(a) for a in argv], cwd=folder, stdout=open(log, "wb"), stderr=subprocess.STDOUT)
-    process.log = log
-    return process
-
-
 def doorward(binary, folder, upstream):
     ports = {name: free_port() for name in ("proxy", "api", "prometheus", "ext_authz")}
     serve = {name: {"host": "127.0.0.1", "port": port} for name, port in ports.items()}
@@ -96,9 +68,10 @@ def doorward(binary, folder, upstream):
         "serve": serve, "access_rules": {"repositories": [f"file://{folder}/rules.json"]}, "log": {"level": "warn"},
         "authenticators": handlers("anonymous", "unauthorized"), "authorizers": handlers("allow", "deny"),
         "mutators": {"header": {"enabled": True, "config": {"headers": {}}}}}))
-    process = start([binary, "serve", "--config", folder / "doorward.json"], folder, "doorward")
-    for name in ("proxy", "api", "ext_authz"):
-        wait_for(ports[name], process, "doorward")
+    log = folder / "doorward.log"
+    process = start([binary, "serve", "--config", folder / "doorward.json"], ports["proxy"], log)
+    for name in ("api", "ext_authz"):
+        wait_for(ports[name], process, log)
     return process, ports
 
 
@@ -176,11 +149,10 @@ def main():
     corpus = json.loads((HERE / "corpus.json").read_text())
     folder = pathlib.Path(tempfile.mkdtemp(prefix="doorward-gateways-"))
     upstream = Upstream()
-    processes, failed = [], 0
+    failed = 0
     identity = lambda headers: [(k.lower(), v) for k, v in headers if re.fullmatch(r"x[-_.]user", k.lower())]
     try:
-        process, ports = doorward(pathlib.Path(a.binary).resolve(), folder, upstream)
-        processes.append(process)
+        door, ports = doorward(pathlib.Path(a.binary).resolve(), folder, upstream)
 
         def play(name, ask):
             nonlocal failed
@@ -235,16 +207,12 @@ def main():
                 print(f"{name}: skipped, it is not installed", flush=True)
                 continue
             argv, place = command
-            process = start(argv, place, name)
-            processes.append(process)
-            wait_for(port, process, name)
+            process = start(argv, port, place / f"{name}.log", cwd=place)
             play(name, through(port))
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
             process.wait(10)
+        stop(door)
     finally:
-        for process in processes:
-            if process.poll() is None:
-                process.terminate()
         shutil.rmtree(folder, ignore_errors=True)
     sys.exit(1 if failed else 0)
 

@@ -1,33 +1,15 @@
-"""What the tests of all providers need: free ports, HTTP, an upstream, and a Doorward in front of it."""
-import base64, http.server, json, pathlib, shutil, socket, subprocess, tempfile, threading, time
+"""What the tests of all providers need: HTTP, an upstream, a Doorward in front of it, and the flows that are the same with each."""
+import base64, http.server, json, pathlib, shutil, subprocess, threading, time
 import urllib.error, urllib.parse, urllib.request
+from servers import check, free_port, start, stop
 
 HERE = pathlib.Path(__file__).resolve().parent
 SECRET = "a-secret: with & signs"
-failures = []
 
 
-def check(what, ok, more=""):
-    print(("ok    " if ok else "FAIL  ") + what + (f"  {more}" if not ok else ""))
-    if not ok:
-        failures.append(what)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_for(port, seconds=60):
-    end = time.time() + seconds
-    while time.time() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit(f"nobody listens on port {port}")
+def installed(given, name):
+    """The program that was named, or one of that name in the path."""
+    return given if given and pathlib.Path(given).is_file() else shutil.which(name)
 
 
 def ask(url, data=None, headers=None, method=None, document=None, text=None):
@@ -46,6 +28,19 @@ def ask(url, data=None, headers=None, method=None, document=None, text=None):
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def told(url, **how):
+    """What is in an answer that must be a good one."""
+    status, body = ask(url, **how)
+    if status >= 300:
+        raise SystemExit(f"{how.get('method', 'POST')} {url}: {status} {body}")
+    return json.loads(body) if body else None
+
+
+def client_token(url, client="machine", **form):
+    form = {"grant_type": "client_credentials", **form}
+    return told(url, data=form, headers={"Authorization": basic(client, SECRET)})["access_token"]
 
 
 def basic(client, secret):
@@ -101,9 +96,7 @@ class Doorward:
         }
         (folder / "doorward.json").write_text(json.dumps(config))
         self.log = folder / "doorward.log"
-        self.process = subprocess.Popen([binary, "serve", "--config", str(folder / "doorward.json")],
-                                        stdout=open(self.log, "w"), stderr=subprocess.STDOUT)
-        wait_for(self.port)
+        self.process = start([binary, "serve", "--config", folder / "doorward.json"], self.port, self.log)
 
     def get(self, rule, token=None, authorization=None, headers=None):
         """Status and, where it is 200, the subject."""
@@ -114,8 +107,38 @@ class Doorward:
         return status, (json.loads(body).get("subject") if status == 200 else None)
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
+        stop(self.process)
+
+
+def changed_tokens_are_refused(provider, doorward, token, rules):
+    head, claims, signature = token.split(".")
+    for rule in rules:
+        check(f"{provider}: a changed token ({rule})", doorward.get(rule, f"{head}.{claims[:-2]}AA.{signature}")[0] == 401)
+        check(f"{provider}: nonsense ({rule})", doorward.get(rule, "nonsense")[0] == 401)
+
+
+def only_the_secret_lets_a_client_in(provider, doorward):
+    good = doorward.get("client", authorization=basic("machine", SECRET))
+    check(f"{provider}: client credentials", good == (200, "machine"), good)
+    check(f"{provider}: a wrong secret", doorward.get("client", authorization=basic("machine", "no"))[0] == 401)
+
+
+def keys_follow_a_rotation(provider, doorward, old, new, good_with, withdrawn_from):
+    for rule in good_with:
+        check(f"{provider}: a token of the new key at once ({rule})", doorward.get(rule, new)[0] == 200, doorward.get(rule, new))
+    # The key set's life of one second, then as much of being served while it is renewed.
+    time.sleep(3)
+    doorward.get("jwt", new)
+    time.sleep(1)
+    for rule in withdrawn_from:
+        check(f"{provider}: a token of the old key no more ({rule})", doorward.get(rule, old)[0] == 401)
+
+
+def only_known_keys_survive_an_outage(provider, doorward, signed, introspected):
+    check(f"{provider}: down, a known key still verifies", doorward.get("jwt", signed)[0] == 200)
+    check(f"{provider}: down, introspection refuses", doorward.get("introspect", introspected)[0] == 500)
+    client = doorward.get("client", authorization=basic("machine", SECRET))
+    check(f"{provider}: down, client credentials are refused", client[0] == 503, client)
 
 
 def neither_log_nor_metrics_hold(provider, doorward, credentials):

@@ -1,35 +1,27 @@
 """`oidc-provider`: JWT and opaque access tokens, introspection, client credentials, rotation by a restart with another key."""
-import json, pathlib, shutil, subprocess, tempfile, time
-from common import HERE, SECRET, Doorward, ask, basic, check, free_port, keys_file, neither_log_nor_metrics_hold, wait_for
+import pathlib, shutil
+from common import (HERE, SECRET, Doorward, basic, changed_tokens_are_refused, client_token, keys_file, keys_follow_a_rotation,
+                    neither_log_nor_metrics_hold, only_known_keys_survive_an_outage, only_the_secret_lets_a_client_in)
+from servers import check, free_port, start, stop
 
 
-def oidc_provider(binary, modules):
+def oidc_provider(binary, folder, modules):
     node = shutil.which("node")
     if not node or not (pathlib.Path(modules) / "node_modules" / "oidc-provider").is_dir():
         print("SKIPPED oidc-provider: it is not installed")
         return
-    folder = pathlib.Path(tempfile.mkdtemp())
     shutil.copy(HERE / "oidc.mjs", pathlib.Path(modules) / "oidc.mjs")
     port = free_port()
     issuer = f"http://127.0.0.1:{port}"
 
-    def start(keys):
-        process = subprocess.Popen([node, "oidc.mjs", str(port), str(keys)], cwd=modules,
-                                   stdout=subprocess.DEVNULL, stderr=open(folder / "provider.log", "w"))
-        wait_for(port)
-        return process
+    def started(keys):
+        return start([node, "oidc.mjs", port, keys], port, folder / "provider.log", cwd=modules)
 
-    def token(resource=None, scope="read"):
-        form = {"grant_type": "client_credentials", "scope": scope}
-        if resource:
-            form["resource"] = resource
-        status, body = ask(f"{issuer}/token", form, {"Authorization": basic("machine", SECRET)})
-        if status != 200:
-            raise SystemExit(f"no token: {status} {body}")
-        return json.loads(body)["access_token"]
+    def token(resource, scope="read"):
+        return client_token(f"{issuer}/token", scope=scope, resource=resource)
 
     first, second = keys_file(binary, folder, "first"), keys_file(binary, folder, "second")
-    provider = start(first)
+    provider = started(first)
     jwt = {"jwks_urls": [f"{issuer}/jwks"], "jwks_ttl": "1s", "trusted_issuers": [issuer]}
     introspection = {
         "introspection_url": f"{issuer}/token/introspection",
@@ -56,28 +48,18 @@ def oidc_provider(binary, modules):
         check("oidc-provider: without the scope", doorward.get("scope", signed)[0] == 401)
         check("oidc-provider: with the scope", doorward.get("scope", token("urn:api", "read write"))[0] == 200)
         check("oidc-provider: an opaque token is no JWT", doorward.get("jwt", opaque)[0] == 401)
-        head, claims, signature = signed.split(".")
-        check("oidc-provider: a changed JWT", doorward.get("jwt", f"{head}.{claims[:-2]}AA.{signature}")[0] == 401)
+        changed_tokens_are_refused("oidc-provider", doorward, signed, ["jwt"])
         for rule in ["introspect", "cached", "cached"]:
             check(f"oidc-provider: introspection ({rule})", doorward.get(rule, opaque)[0] == 200)
             check(f"oidc-provider: introspection of nonsense ({rule})", doorward.get(rule, "nonsense")[0] == 401)
-        good = basic("machine", SECRET)
-        check("oidc-provider: client credentials", doorward.get("client", authorization=good) == (200, "machine"))
-        check("oidc-provider: a wrong secret", doorward.get("client", authorization=basic("machine", "no"))[0] == 401)
+        only_the_secret_lets_a_client_in("oidc-provider", doorward)
 
-        provider.terminate()
-        provider.wait()
-        check("oidc-provider: down, a known key still verifies", doorward.get("jwt", signed)[0] == 200)
-        check("oidc-provider: down, introspection refuses", doorward.get("introspect", opaque)[0] == 500)
-        check("oidc-provider: down, client credentials are refused", doorward.get("client", authorization=good)[0] == 503)
-        provider = start(second)
+        stop(provider)
+        only_known_keys_survive_an_outage("oidc-provider", doorward, signed, opaque)
+        provider = started(second)
         rotated = token("urn:api")
-        check("oidc-provider: a token of the new key at once", doorward.get("jwt", rotated)[0] == 200)
-        time.sleep(3)
-        doorward.get("jwt", signed)
-        time.sleep(1)
-        check("oidc-provider: a token of the old key no more", doorward.get("jwt", signed)[0] == 401)
-        neither_log_nor_metrics_hold("oidc-provider", doorward, [signed, opaque, rotated, claims])
+        keys_follow_a_rotation("oidc-provider", doorward, signed, rotated, ["jwt"], ["jwt"])
+        neither_log_nor_metrics_hold("oidc-provider", doorward, [signed, opaque, rotated, *signed.split(".")[1:]])
     finally:
-        provider.terminate()
+        stop(provider)
         doorward.stop()

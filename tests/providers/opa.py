@@ -1,23 +1,20 @@
 """Open Policy Agent, asked through `remote_json`: a policy allows by subject, method, path and a header, and refuses the rest."""
-import pathlib, shutil, subprocess, tempfile
-from common import HERE, Doorward, ask, check, free_port, wait_for
+from common import HERE, Doorward, installed, told
+from servers import check, free_port, start, stop
 
 PAYLOAD = """{"subject": {{ .Subject | toJson }}, "method": {{ .MatchContext.Method | toJson }},
     "path": {{ .MatchContext.URL.Path | toJson }}, "team": {{ .MatchContext.Header.Get "X-Team" | toJson }}}"""
 
 
-def opa(binary, program):
-    program = program if program and pathlib.Path(program).is_file() else shutil.which("opa")
+def opa(binary, folder, program):
+    program = installed(program, "opa")
     if not program:
         print("SKIPPED OPA: it is not installed")
         return
-    folder = pathlib.Path(tempfile.mkdtemp())
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([program, "run", "--server", "--disable-telemetry", "--addr", f"127.0.0.1:{port}"],
-                               stdout=open(folder / "opa.log", "w"), stderr=subprocess.STDOUT)
+    process = start([program, "run", "--server", "--disable-telemetry", "--addr", f"127.0.0.1:{port}"], port, folder / "opa.log")
     try:
-        wait_for(port)
         publish(base, (HERE / "policy.rego").read_text())
         authorizer = {"handler": "remote_json", "config": {"remote": f"{base}/", "payload": PAYLOAD}}
         missing = {"handler": "remote_json", "config": {"remote": f"{base}/v0/data/missing", "payload": PAYLOAD}}
@@ -27,20 +24,16 @@ def opa(binary, program):
         }, {"reports": authorizer, "elsewhere": authorizer, "boss": authorizer, "missing": missing})
         try:
             decisions(base, doorward)
-            process.terminate()
-            process.wait()
+            stop(process)
             check("OPA: down is no permission", doorward.get("boss")[0] == 500, doorward.get("boss"))
         finally:
             doorward.stop()
     finally:
-        process.terminate()
-        process.wait()
+        stop(process)
 
 
 def publish(base, policy):
-    status, body = ask(f"{base}/v1/policies/door", method="PUT", text=policy)
-    if status != 200:
-        raise SystemExit(f"no policy: {status} {body}")
+    told(f"{base}/v1/policies/door", method="PUT", text=policy)
 
 
 def decisions(base, doorward):

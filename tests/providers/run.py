@@ -3,8 +3,10 @@
 
 run.py --binary target/debug/doorward [--modules FOLDER] [--hydra FILE] [--keycloak FOLDER] [--opa FILE] [--only NAME]
 (the modules' folder has oidc-provider in its node_modules). What isn't installed is skipped out loud. Exit code 1 where a check fails."""
-import argparse, pathlib, signal, sys
-import common
+import argparse, pathlib, signal, sys, tempfile
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+import servers
 from hydra import hydra
 from keycloak import keycloak
 from oidc_provider import oidc_provider
@@ -22,15 +24,16 @@ def main():
     options = parser.parse_args()
     binary = str(pathlib.Path(options.binary).resolve())
     tests = {
-        "oidc-provider": lambda: oidc_provider(binary, options.modules),
-        "hydra": lambda: hydra(binary, options.hydra),
-        "keycloak": lambda: keycloak(binary, options.keycloak),
-        "opa": lambda: opa(binary, options.opa),
+        "oidc-provider": (oidc_provider, options.modules),
+        "hydra": (hydra, options.hydra),
+        "keycloak": (keycloak, options.keycloak),
+        "opa": (opa, options.opa),
     }
-    for name, test in tests.items():
+    for name, (test, counterpart) in tests.items():
         if options.only in (None, name):
-            test()
-    sys.exit(1 if common.failures else 0)
+            with tempfile.TemporaryDirectory(prefix="doorward-providers-", ignore_cleanup_errors=True) as folder:
+                test(binary, pathlib.Path(folder), counterpart)
+    sys.exit(1 if servers.failures else 0)
 
 
 main()

