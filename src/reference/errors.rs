@@ -110,7 +110,10 @@ fn rejected(rejection: Rejection) -> Vec<String> {
 
 fn ended((reason, status): (&'static str, u16)) -> Vec<String> {
     let meaning = match reason {
-        "bad_request" => "What was sent is not HTTP, or its framing can be read in two ways.",
+        "bad_request" => {
+            "What was sent is not HTTP, or its framing, target or host can be read in two ways."
+        }
+        "method_not_allowed" => "`CONNECT`: there are no tunnels.",
         "target_too_long" => "The request line is longer than `limits.target_bytes` allows.",
         "headers_too_large" => "More header lines, or more bytes in them, than `limits` allow.",
         "header_timeout" => "The head was not complete within `timeout.header`.",

@@ -4,6 +4,7 @@
 //! is framed, so the connection ends where the request ends: what follows waits, is checked by the door in its turn, and can never be
 //! taken for a part of this request, nor this request's rest for a request of its own (security.md S-J01, S-J02, S-J03).
 
+use super::arrival::GivenBack;
 use super::chunks::Chunks;
 use super::head::Framing;
 use super::streams::Streams;
@@ -20,6 +21,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -47,6 +49,9 @@ pub(super) struct Conn {
     io: Stream,
     ahead: BytesMut,
     body: Body,
+    /// Whether an application has seen the request at hand. What Pingora writes before that is an answer of its own.
+    arrived: AtomicBool,
+    given_back: GivenBack,
 }
 
 impl Conn {
@@ -55,7 +60,19 @@ impl Conn {
             io,
             ahead: BytesMut::new(),
             body: Body::Length(0),
+            arrived: AtomicBool::new(true),
+            given_back: GivenBack::default(),
         }
+    }
+
+    /// Where the client's connection is once Pingora has answered a request by itself.
+    pub(super) fn given_back(&self) -> GivenBack {
+        self.given_back.clone()
+    }
+
+    /// An application has seen the request at hand.
+    pub(super) fn arrived(&self) {
+        self.arrived.store(true, Ordering::Relaxed);
     }
 
     /// What was read and belongs to no request yet.
@@ -84,6 +101,7 @@ impl Conn {
             Framing::Chunked => Body::Chunked(Chunks::new()),
             Framing::Upgrade => Body::Upgrade,
         };
+        *self.arrived.get_mut() = false;
         if head >= self.ahead.len() {
             return std::mem::take(&mut self.ahead);
         }
@@ -218,8 +236,14 @@ impl AsyncRead for Conn {
 }
 
 impl Conn {
-    /// The first answer that is final settles whether the client's next bytes are of another protocol.
+    /// Nothing goes out before the request has arrived. The first answer that is final settles whether the client's next bytes are of
+    /// another protocol.
     fn note_answer(&mut self, bytes: &[u8]) {
+        let arrived = self.arrived.get_mut();
+        if !*arrived {
+            *arrived = true;
+            self.given_back.put(&mut self.io);
+        }
         if matches!(self.body, Body::Upgrade) {
             match bytes.get(..12) {
                 Some(b"HTTP/1.1 101") => self.body = Body::Open,

@@ -6,9 +6,10 @@ use super::refusal::Refused;
 use pingora_core::{Error, ErrorType};
 
 /// What ends a connection before there is a request: the word and the status of each.
-pub(crate) fn refusals() -> [(&'static str, u16); 5] {
+pub(crate) fn refusals() -> [(&'static str, u16); 6] {
     [
         Refused::Malformed,
+        Refused::Connect,
         Refused::TargetTooLong,
         Refused::HeadersTooLarge,
         Refused::TooSlow,

@@ -6,9 +6,12 @@
 use super::conn::Conn;
 use super::head::{self, HeadLimits};
 use super::refusal::Refused;
+use super::reply;
 use super::streams::Streams;
 use super::tls::{NoHandshake, Tls};
+use crate::canonical::Rejection;
 use async_trait::async_trait;
+use http::Method;
 use pingora_core::apps::{
     HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
 };
@@ -154,6 +157,7 @@ where
     async fn serve(&self, io: Stream, shutdown: &ShutdownWatch) {
         let mut ending = shutdown.clone();
         let mut conn = Box::new(Conn::new(io));
+        let given_back = conn.given_back();
         let mut settings = None;
         let mut first = true;
         loop {
@@ -202,6 +206,10 @@ where
             session.set_read_timeout(Some(self.allowance.body_idle));
             session.set_write_timeout(Some(self.allowance.write_idle));
             let Some(reused) = self.app.process_new_http(session, shutdown).await else {
+                if let Some(io) = given_back.take() {
+                    let conn = Box::new(Conn::new(io));
+                    Box::pin(self.refuse(conn, Refused::Malformed)).await;
+                }
                 return;
             };
             let (stream, kept) = reused.consume();
@@ -329,7 +337,7 @@ where
 {
     async fn process_new_http(
         self: &Arc<Self>,
-        session: ServerSession,
+        mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
         let number = self.served.fetch_add(1, Ordering::Relaxed) + 1;
@@ -338,6 +346,12 @@ where
         }
         // What was under way when the client was told is served; a client that doesn't listen is not.
         if number > self.most.saturating_add(self.under_way) {
+            return None;
+        }
+        if session.req_header().method == Method::CONNECT {
+            self.watcher.refused(self.peer, Refused::Connect);
+            // The client may be gone; there is nobody else to tell.
+            let _ = reply::send(&mut session, reply::rejected(Rejection::Connect)).await;
             return None;
         }
         self.app.process_new_http(session, shutdown).await

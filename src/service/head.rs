@@ -108,6 +108,10 @@ fn request_line(line: &[u8], limits: HeadLimits) -> Result<Version, Refused> {
     if method.is_empty() || !method.iter().all(|&b| is_token_byte(b)) || target.is_empty() {
         return Err(Refused::Malformed);
     }
+    // What follows it would be a tunnel's bytes, and no request.
+    if method == b"CONNECT" {
+        return Err(Refused::Connect);
+    }
     if target.len() > limits.target {
         return Err(Refused::TargetTooLong);
     }
@@ -307,6 +311,12 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn nobody_is_connected_to_anything() {
+        let head = b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";
+        assert_eq!(check(head, LIMITS), Err(Refused::Connect));
     }
 
     #[test]

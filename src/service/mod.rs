@@ -1,6 +1,7 @@
 //! The front doors: the only module that knows Pingora. They translate in and out and decide nothing.
 
 mod api;
+mod arrival;
 mod body;
 mod chunks;
 mod conn;

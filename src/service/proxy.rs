@@ -1,5 +1,6 @@
 //! The reverse proxy: a request that was granted goes on to its rule's upstream.
 
+use super::arrival;
 use super::body::{Kept, SessionBody};
 use super::explain;
 use super::forward::{self, Broken};
@@ -210,6 +211,7 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _: &mut pingora_core::modules::http::HttpModules) {}
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+        arrival::note(session.as_downstream());
         ctx.started = Some(Instant::now());
         ctx.asks_why = translate::asks_why(session.as_downstream(), &self.settings);
         ctx.entry = Some(translate::enter(

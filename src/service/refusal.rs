@@ -1,5 +1,6 @@
 //! What a door refuses before there is a request to decide on.
 
+use crate::canonical::Rejection;
 use crate::pipeline::Reason;
 use bytes::Bytes;
 
@@ -7,6 +8,8 @@ use bytes::Bytes;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
     Malformed,
+    /// Nobody gets a tunnel.
+    Connect,
     TargetTooLong,
     HeadersTooLarge,
     /// The head was not complete when its deadline came.
@@ -18,6 +21,7 @@ impl Refused {
     pub(super) fn label(self) -> &'static str {
         match self {
             Refused::Malformed => Reason::BadRequest.label(),
+            Refused::Connect => "method_not_allowed",
             Refused::TargetTooLong => Reason::TargetTooLong.label(),
             Refused::HeadersTooLarge => Reason::HeadersTooLarge.label(),
             Refused::TooSlow => "header_timeout",
@@ -28,6 +32,7 @@ impl Refused {
     pub(super) fn status(self) -> u16 {
         match self {
             Refused::Malformed => 400,
+            Refused::Connect => Rejection::Connect.status(),
             Refused::TargetTooLong => 414,
             Refused::HeadersTooLarge => 431,
             Refused::TooSlow => 408,
@@ -42,6 +47,7 @@ impl Refused {
                 "Bad Request",
                 "The request was malformed or contained invalid parameters",
             ),
+            Refused::Connect => ("Method Not Allowed", "The request method is not supported"),
             Refused::TargetTooLong => ("URI Too Long", "The request target is too long"),
             Refused::HeadersTooLarge => (
                 "Request Header Fields Too Large",

@@ -134,6 +134,7 @@ pub(super) fn rejected(why: Rejection) -> Response<Bytes> {
     let code = status.as_u16();
     let message = match status {
         StatusCode::NOT_FOUND => "Requested url does not match any rules",
+        StatusCode::METHOD_NOT_ALLOWED => "The request method is not supported",
         StatusCode::URI_TOO_LONG => "The request target is too long",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "The request headers are too large",
         _ => "The request was malformed or contained invalid parameters",

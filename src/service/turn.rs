@@ -1,5 +1,6 @@
 //! A request's turn on a connection: its beginning and its end, for applications that answer themselves.
 
+use super::arrival;
 use pingora_core::apps::{HttpPersistentSettings, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
@@ -11,11 +12,12 @@ pub(super) async fn begin(session: &mut ServerSession, shutdown: &ShutdownWatch)
         Ok(true) => {}
         Ok(false) => return None,
         Err(_) => {
-            // Pingora has objections of its own, such as an absolute target that disagrees with Host.
+            // Pingora has objections of its own, such as an absolute target that disagrees with Host. The door answers in its place.
             let _closed_anyway = session.respond_error(400).await;
             return None;
         }
     }
+    arrival::note(session);
     if *shutdown.borrow() {
         session.set_keepalive(None);
     }

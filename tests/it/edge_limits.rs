@@ -151,6 +151,141 @@ fn a_connection_has_so_many_requests_and_streams_as_it_may() {
     assert_eq!(h2.ask(&fields), Outcome::Answered(200));
 }
 
+/// Requests that Pingora or the door in front of it answers before an application sees them, with the status and the word of each.
+fn never_seen() -> [(&'static [u8], u16, &'static str); 9] {
+    [
+        (
+            b"CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443",
+            405,
+            "method_not_allowed",
+        ),
+        (
+            b"CONNECT /decisions/MARK HTTP/1.1\r\nHost: h.test",
+            405,
+            "method_not_allowed",
+        ),
+        (
+            b"GET http://other.test/MARK HTTP/1.1\r\nHost: h.test",
+            400,
+            "bad_request",
+        ),
+        (
+            b"GET http://MARK@h.test/ HTTP/1.1\r\nHost: h.test",
+            400,
+            "bad_request",
+        ),
+        (
+            b"GET http:/\\MARK HTTP/1.1\r\nHost: h.test",
+            400,
+            "bad_request",
+        ),
+        (
+            b"GET /decisions/MARK\xff HTTP/1.1\r\nHost: h.test",
+            400,
+            "bad_request",
+        ),
+        (b"GET /MARK\x80 HTTP/1.0", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: MARK@h.test", 400, "bad_request"),
+        (
+            b"POST /MARK\xff HTTP/1.1\r\nHost: h.test\r\nContent-Length: 100000",
+            400,
+            "bad_request",
+        ),
+    ]
+}
+
+/// They are answered as whatever else a door refuses, counted and logged, and are the last of their connection.
+#[test]
+fn what_pingora_refuses_is_answered_counted_and_logged_by_the_door() {
+    let upstream = Upstream::start();
+    let mut config = plain_config();
+    config["log"]["level"] = "trace".into();
+    let all = rule(
+        "all",
+        "http://<[^/]+>/<.*>",
+        ["noop", "allow", "noop"],
+        Some(upstream.address),
+    );
+    let doorward = Doorward::start(config, json!([all]));
+    let doors = [(doorward.proxy, "serve.proxy"), (doorward.api, "serve.api")];
+    for (door, _) in doors {
+        for (head, status, _) in never_seen() {
+            let request = String::from_utf8_lossy(head);
+            let mut client = Client::connect(door);
+            client.send(head);
+            client.send("\r\nAuthorization: MARK\r\n\r\n");
+            if head.starts_with(b"POST") {
+                client.send("b".repeat(50_000));
+            }
+            client.send("GET /decisions/MARK HTTP/1.1\r\nHost: h.test\r\n\r\n");
+            let answer = client.answer().unwrap();
+            assert_eq!(answer.status, status, "{request}");
+            assert_eq!(answer.json()["error"]["code"], status, "{request}");
+            assert_eq!(answer.header("connection"), Some("close"), "{request}");
+            assert_eq!(answer.header("server"), None, "{request}");
+            assert!(client.is_closed(), "{request}");
+        }
+    }
+    for (_, listener) in doors {
+        for reason in ["bad_request", "method_not_allowed"] {
+            let of_it = never_seen()
+                .into_iter()
+                .filter(|(_, _, why)| *why == reason);
+            let count = of_it.count();
+            let labels = format!("listener=\"{listener}\",reason=\"{reason}\"");
+            doorward.page_with(&format!("doorward_refused_total{{{labels}}} {count}\n"));
+            let told = |line: &&str| {
+                line.contains("refused before a request")
+                    && line.contains(listener)
+                    && line.contains(reason)
+            };
+            doorward.eventually("as many lines", || {
+                doorward.log().lines().filter(told).count() == count
+            });
+        }
+    }
+    let log = doorward.log();
+    assert!(!log.contains("MARK"), "{log}");
+    assert!(upstream.saw_nothing());
+    assert_eq!(get(doorward.proxy, "/x", "h.test").status, 200);
+}
+
+/// Each request of a connection has to arrive anew.
+#[test]
+fn requests_before_a_refused_one_are_served() {
+    let upstream = Upstream::start();
+    let doorward = doorward(&upstream, json!({}));
+    for (door, target) in [(doorward.proxy, "/x"), (doorward.api, "/decisions/x")] {
+        let mut client = Client::connect(door);
+        for _ in 0..3 {
+            client.send(format!("GET {target} HTTP/1.1\r\nHost: h.test\r\n\r\n"));
+            assert_eq!(client.answer().unwrap().status, 200);
+        }
+        client.send("GET http://other.test/ HTTP/1.1\r\nHost: h.test\r\n\r\n");
+        let refused = client.answer().unwrap();
+        assert_eq!((refused.status, refused.header("server")), (400, None));
+        assert!(client.is_closed());
+    }
+    doorward
+        .page_with("doorward_refused_total{listener=\"serve.proxy\",reason=\"bad_request\"} 1\n");
+    doorward.page_with("doorward_refused_total{listener=\"serve.api\",reason=\"bad_request\"} 1\n");
+}
+
+/// Pingora would answer in its own name, and only at the proxy.
+#[test]
+fn a_tunnel_over_http2_is_refused_by_the_door() {
+    let upstream = Upstream::start();
+    let doorward = doorward(&upstream, json!({}));
+    for (door, listener) in [(doorward.proxy, "serve.proxy"), (doorward.api, "serve.api")] {
+        let mut h2 = H2::connect(door);
+        let connect = [(":method", "CONNECT"), (":authority", "h.test:443")];
+        assert_eq!(h2.ask(&connect), Outcome::Answered(405));
+        let labels = format!("listener=\"{listener}\",reason=\"method_not_allowed\"");
+        doorward.page_with(&format!("doorward_refused_total{{{labels}}} 1\n"));
+    }
+    assert!(upstream.saw_nothing());
+}
+
 /// What Pingora or its HTTP/2 library refuses never reaches the proxy's own log and counters.
 #[test]
 fn streams_that_never_became_requests_are_counted() {
