@@ -3,7 +3,8 @@
 use crate::support::{Client, Doorward, Upstream, plain_config, rule};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
@@ -154,5 +155,41 @@ fn what_is_sent_behind_a_handshake_is_not_slipped_through() {
             assert_eq!(answer.status, 401, "{upgrade}");
         }
         assert!(upstream.saw_nothing());
+    }
+}
+
+/// Answers before it was asked, as a quick upstream seems to on a busy machine, then echoes what comes behind the handshake.
+fn hasty_upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                .unwrap();
+            let mut head = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while head.read_line(&mut line).unwrap() > 2 {
+                line.clear();
+            }
+            let mut told = [0; 4];
+            if head.read_exact(&mut told).is_ok() {
+                stream.write_all(&told).unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_tunnel_outlives_a_handshake_that_is_answered_at_once() {
+    let doorward = doorward(hasty_upstream(), plain_config());
+    for turn in 0..40 {
+        let mut client = Client::connect(doorward.proxy);
+        client.send(format!("GET /open/ws HTTP/1.1\r\n{HANDSHAKE}"));
+        assert_eq!(client.answer().unwrap().status, 101);
+        client.send("ping");
+        assert_eq!(client.take(4), b"ping", "turn {turn}");
     }
 }

@@ -332,7 +332,8 @@ impl Client {
         }
     }
 
-    fn take(&mut self, length: usize) -> Vec<u8> {
+    /// So many bytes, whatever they are.
+    pub fn take(&mut self, length: usize) -> Vec<u8> {
         while self.ahead.len() < length {
             assert!(self.fill() > 0, "an answer's body broke off");
         }

@@ -1,5 +1,6 @@
 //! From a rule's upstream to the peers that Pingora connects to.
 
+mod handshake;
 mod health;
 mod names;
 mod tls;
@@ -14,6 +15,7 @@ use pingora_core::protocols::TcpKeepalive;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tls::Credentials;
 
@@ -98,6 +100,11 @@ impl Peers {
         // Pingora's pools know nothing of authorities and versions; connections made under other settings are other connections.
         peer.group_key ^= u64::from(least) << 1 | u64::from(most);
         self.limit(&mut peer, upstream);
+        if need == Need::Upgrade {
+            let within = self.connect(upstream);
+            peer.options.custom_l4 = Some(Arc::new(handshake::Connector { within }));
+            tries::take_no_pooled(&mut peer);
+        }
         if need.is_patient(most == 2) {
             // What comes after a handshake or a head may be silent for hours. Pingora has one limit for both.
             peer.options.read_timeout = upstream.settings().timeouts.read_idle;

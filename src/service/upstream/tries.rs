@@ -54,6 +54,13 @@ impl Need {
     }
 }
 
+/// Has a new connection made for this try: a pool of its own has none that was used before, or that could be closed already.
+pub(super) fn take_no_pooled(peer: &mut HttpPeer) {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    peer.group_key ^= NEXT.fetch_add(1, Ordering::Relaxed) << 2;
+    peer.options.idle_timeout = Some(FRESH_IDLE);
+}
+
 /// How much of a request's body is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::service) enum Body {
@@ -129,10 +136,7 @@ impl Tries {
             }
         }
         if self.fresh {
-            // A pool of its own has no connection that could be closed already.
-            static NEXT: AtomicU64 = AtomicU64::new(1);
-            peer.group_key ^= NEXT.fetch_add(1, Ordering::Relaxed) << 2;
-            peer.options.idle_timeout = Some(FRESH_IDLE);
+            take_no_pooled(peer);
         }
     }
 
