@@ -13,7 +13,7 @@ pub enum Rejection {
     Method,
     #[error("the target is longer than allowed")]
     TargetTooLong,
-    #[error("there are more header lines than allowed")]
+    #[error("there are more or longer header lines than allowed")]
     TooManyHeaders,
     #[error("the target neither begins with a slash nor is an absolute http url")]
     NotAPath,

@@ -21,9 +21,8 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use pingora_core::Result;
-use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v2::server::H2Options;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,8 +32,6 @@ pub(super) struct Decisions {
     settings: Arc<Settings>,
     api: Api,
     observer: Observer,
-    options: HttpServerOptions,
-    h2: H2Options,
 }
 
 /// What was decided on a request, kept until it is reported.
@@ -49,18 +46,13 @@ impl Decisions {
         engine: Engine,
         settings: Arc<Settings>,
         api: Api,
-        h2: H2Options,
         observer: Observer,
     ) -> Decisions {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
         Decisions {
             engine,
             settings,
             api,
             observer,
-            options,
-            h2,
         }
     }
 
@@ -276,13 +268,5 @@ impl HttpServerApp for Decisions {
         turn::begin(&mut session, shutdown).await?;
         self.respond(&mut session).await.ok()?;
         turn::end(session).await
-    }
-
-    fn h2_options(&self) -> Option<H2Options> {
-        Some(self.h2.clone())
-    }
-
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
     }
 }

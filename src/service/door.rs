@@ -16,7 +16,7 @@ use pingora_core::apps::{
     HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp,
 };
 use pingora_core::protocols::http::ServerSession;
-use pingora_core::protocols::http::v2::server::H2Options;
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::protocols::{ALPN, GetSocketDigest, Ssl, Stream};
 use pingora_core::server::ShutdownWatch;
 use std::io;
@@ -50,6 +50,25 @@ pub(super) struct Allowance {
     pub requests: Option<u32>,
     /// Of one HTTP/2 connection at a time.
     pub streams: u32,
+}
+
+impl Allowance {
+    /// Pingora's own bounds for HTTP/2, with the listener's where it has some.
+    fn http2(&self) -> H2Options {
+        let mut options = default_h2_options();
+        options.max_concurrent_streams(self.streams);
+        let header_bytes = u32::try_from(self.head.bytes).unwrap_or(u32::MAX);
+        options.max_header_list_size(header_bytes);
+        options
+    }
+
+    /// How Pingora's loop treats an HTTP/2 connection.
+    fn connection(&self) -> HttpServerOptions {
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(self.keepalive);
+        options
+    }
 }
 
 /// Told of what never became a request.
@@ -300,6 +319,9 @@ where
             served: AtomicU64::new(0),
             most: self.allowance.requests.map_or(u64::MAX, u64::from),
             under_way: u64::from(self.allowance.streams),
+            write_idle: self.allowance.write_idle,
+            http2: self.allowance.http2(),
+            connection: self.allowance.connection(),
             end,
         });
         let mut stopping = shutdown.clone();
@@ -325,6 +347,9 @@ struct Tally<A, W: Watcher> {
     served: AtomicU64,
     most: u64,
     under_way: u64,
+    write_idle: Duration,
+    http2: H2Options,
+    connection: HttpServerOptions,
     /// Tells Pingora's loop to take no more streams and to close when the last one is done.
     end: watch::Sender<bool>,
 }
@@ -348,6 +373,7 @@ where
         if number > self.most.saturating_add(self.under_way) {
             return None;
         }
+        session.set_write_timeout(Some(self.write_idle));
         if session.req_header().method == Method::CONNECT {
             self.watcher.refused(self.peer, Refused::Connect);
             // The client may be gone; there is nobody else to tell.
@@ -358,11 +384,11 @@ where
     }
 
     fn h2_options(&self) -> Option<H2Options> {
-        self.app.h2_options()
+        Some(self.http2.clone())
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
-        self.app.server_options()
+        Some(&self.connection)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::telemetry::{Metrics, Telemetry};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
@@ -18,17 +18,13 @@ const USUAL_PATH: &str = "/metrics";
 pub(super) struct MetricsPage {
     metrics: Arc<Metrics>,
     path: String,
-    options: HttpServerOptions,
 }
 
 impl MetricsPage {
     pub(super) fn new(telemetry: &Telemetry, path: &str) -> MetricsPage {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
         MetricsPage {
             metrics: telemetry.metrics.clone(),
             path: path.to_owned(),
-            options,
         }
     }
 
@@ -66,9 +62,5 @@ impl HttpServerApp for MetricsPage {
         let answer = self.answer(&session);
         reply::send(&mut session, answer).await.ok()?;
         turn::end(session).await
-    }
-
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
     }
 }

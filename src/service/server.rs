@@ -21,9 +21,7 @@ use crate::engine::Engine;
 use crate::reading::Policy;
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
-use pingora_core::apps::HttpServerOptions;
 use pingora_core::listeners::{L4BufferSettings, ListenerConfig, TcpSocketOptions};
-use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::{Opt, ServerConf};
 use pingora_core::server::{ExecutionPhase, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch};
 use pingora_core::services::background::{GenBackgroundService, background_service};
@@ -82,8 +80,8 @@ pub fn serve(
     listeners: Listeners,
     on_running: impl FnOnce() + Send + 'static,
 ) -> Result<(), ListenError> {
-    let open = Open {
-        count: Arc::new(AtomicUsize::new(0)),
+    let mut open = Open {
+        doors: Vec::new(),
         telemetry: telemetry.clone(),
         listeners,
     };
@@ -98,21 +96,21 @@ pub fn serve(
         telemetry.metrics.clone(),
     );
     server.add_service(alone("upstream checks", checks));
-    let proxy = proxy_service(config, &conf, engine.clone(), peers, &open)?;
+    let proxy = proxy_service(config, &conf, engine.clone(), peers, &mut open)?;
     certificates.extend(proxy.app_logic().and_then(Door::tls));
     server.add_service(proxy);
     if let Some(listener) = &config.serve.ext_authz {
-        let ext_authz = ext_authz_service(config, listener, engine.clone(), &open)?;
+        let ext_authz = ext_authz_service(config, listener, engine.clone(), &mut open)?;
         certificates.extend(ext_authz.app_logic().and_then(Door::tls));
         server.add_service(ext_authz);
     }
-    server.add_service(metrics_service(config, &open)?);
+    server.add_service(metrics_service(config, &mut open)?);
     let serve = &config.serve;
     let others = [&serve.proxy.address, &serve.metrics.address];
     let ext_authz = serve.ext_authz.iter().map(|listener| &listener.address);
     let opened = Opened::new(others.into_iter().chain(ext_authz));
     let opened = server.add_service(alone("listening", opened));
-    let api = api_service(config, engine, shown, &open)?;
+    let api = api_service(config, engine, shown, &mut open)?;
     certificates.extend(api.app_logic().and_then(Door::tls));
     // Who sees the API say that it is ready goes to the other doors next.
     server.add_service(api).add_dependency(&opened);
@@ -127,12 +125,7 @@ pub fn serve(
     } else {
         server.bootstrap();
     }
-    watch_phases(
-        &server,
-        open,
-        config.serve.proxy.timeout.shutdown,
-        on_running,
-    );
+    watch_phases(&server, open, on_running);
     server.run(RunArgs {
         shutdown_signal: Box::new(Signals {
             upgrade_sock: config.serve.upgrade_sock.clone(),
@@ -150,10 +143,31 @@ fn alone<S>(name: &str, service: S) -> GenBackgroundService<S> {
 
 /// What all listeners report to.
 struct Open {
-    /// Connections of all listeners together, for the end of the process.
-    count: Arc<AtomicUsize>,
+    doors: Vec<Leaving>,
     telemetry: Telemetry,
     listeners: Listeners,
+}
+
+/// What the end of the process waits for at one listener.
+struct Leaving {
+    connections: Arc<AtomicUsize>,
+    most: Duration,
+}
+
+impl Open {
+    /// Whether somebody still has time, so long after the end began.
+    fn is_awaited(&self, since: Instant) -> bool {
+        let mut doors = self.doors.iter();
+        doors
+            .any(|door| door.connections.load(Ordering::Relaxed) > 0 && since.elapsed() < door.most)
+    }
+
+    fn connections(&self) -> usize {
+        let doors = self.doors.iter();
+        doors
+            .map(|door| door.connections.load(Ordering::Relaxed))
+            .sum()
+    }
 }
 
 fn options(listeners: Listeners) -> Opt {
@@ -167,13 +181,25 @@ fn server_conf(config: &Config) -> ServerConf {
     ServerConf {
         threads: config.serve.proxy.threads,
         upstream_keepalive_pool_size: UPSTREAM_POOL,
-        // Requests in flight have this long; `end_when_idle` leaves earlier where there are none.
-        grace_period_seconds: Some(config.serve.proxy.timeout.shutdown.as_secs()),
+        // Requests in flight have no longer than this; `watch_phases` ends earlier where none has time left.
+        grace_period_seconds: Some(longest_shutdown(&config.serve).as_secs().saturating_add(1)),
         graceful_shutdown_timeout_seconds: Some(0),
         max_retries: TRIES,
         upgrade_sock: config.serve.upgrade_sock.to_string_lossy().into_owned(),
         ..ServerConf::default()
     }
+}
+
+fn longest_shutdown(serve: &config::Serve) -> Duration {
+    let ext_authz = serve.ext_authz.as_ref();
+    let others = [
+        Some(serve.api.listener.timeout.shutdown),
+        ext_authz.map(|listener| listener.timeout.shutdown),
+    ];
+    let longest = others.into_iter().flatten().max();
+    longest
+        .unwrap_or_default()
+        .max(serve.proxy.timeout.shutdown)
 }
 
 /// Idle connections to upstreams, of all workers together.
@@ -186,17 +212,12 @@ fn proxy_service(
     conf: &Arc<ServerConf>,
     engine: Engine,
     peers: Arc<Peers>,
-    open: &Open,
+    open: &mut Open,
 ) -> Result<Service<Door<pingora_proxy::HttpProxy<Proxy>, Watch>>, ListenError> {
     let listener = &config.serve.proxy;
     let settings = settings(config, listener, Policy::of_proxy(config));
     let observer = Observer::new(&open.telemetry, Entrance::Proxy);
-    let mut app = http_proxy(conf, Proxy::new(engine, settings, peers, observer));
-    let mut options = HttpServerOptions::default();
-    options.h2c = true;
-    options.h2_idle_timeout = Some(listener.timeout.keepalive);
-    app.server_options = Some(options);
-    app.h2_options = Some(h2_options(listener));
+    let app = http_proxy(conf, Proxy::new(engine, settings, peers, observer));
     open_listener("serve.proxy", listener, app, open)
 }
 
@@ -209,20 +230,11 @@ fn peers(listener: &Listener) -> Peers {
     })
 }
 
-/// Pingora's own bounds, with the listener's where it has some.
-fn h2_options(listener: &Listener) -> H2Options {
-    let mut options = default_h2_options();
-    options.max_concurrent_streams(listener.limits.streams);
-    let header_bytes = u32::try_from(listener.limits.header_bytes).unwrap_or(u32::MAX);
-    options.max_header_list_size(header_bytes);
-    options
-}
-
 fn api_service(
     config: &Config,
     engine: Engine,
     shown: Shown,
-    open: &Open,
+    open: &mut Open,
 ) -> Result<Service<Door<Decisions, Watch>>, ListenError> {
     let listener = &config.serve.api.listener;
     let reading = Policy::of(config, listener, Forwarded::Honoured);
@@ -232,7 +244,7 @@ fn api_service(
     open_listener(
         "serve.api",
         listener,
-        Decisions::new(engine, settings, api, h2_options(listener), observer),
+        Decisions::new(engine, settings, api, observer),
         open,
     )
 }
@@ -241,7 +253,7 @@ fn ext_authz_service(
     config: &Config,
     listener: &ExtAuthzListener,
     engine: Engine,
-    open: &Open,
+    open: &mut Open,
 ) -> Result<Service<Door<ExtAuthz, Watch>>, ListenError> {
     let listener = Listener {
         address: listener.address.clone(),
@@ -264,7 +276,7 @@ fn ext_authz_service(
 /// Bounded like the API, whatever else is configured: the page is for one reader.
 fn metrics_service(
     config: &Config,
-    open: &Open,
+    open: &mut Open,
 ) -> Result<Service<Door<MetricsPage, Watch>>, ListenError> {
     let page = MetricsPage::new(&open.telemetry, &config.serve.metrics.path);
     let listener = Listener {
@@ -283,6 +295,7 @@ fn settings(config: &Config, listener: &Listener, reading: Policy) -> Arc<Settin
         body_for_decision: listener.limits.body_for_decision,
         body_idle: listener.timeout.body_idle,
         headers: listener.limits.headers,
+        header_bytes: listener.limits.header_bytes,
         echo: config.decisions.echo_headers,
         explain: listener.explain,
         cors: listener.cors.as_ref().map(cors),
@@ -307,7 +320,7 @@ fn open_listener<A>(
     key: &'static str,
     listener: &Listener,
     app: A,
-    open: &Open,
+    open: &mut Open,
 ) -> Result<Service<Door<A, Watch>>, ListenError>
 where
     A: pingora_core::apps::HttpServerApp + Send + Sync + 'static,
@@ -325,12 +338,17 @@ where
     }
     let tls = listener.tls.as_ref();
     let tls = tls.map(|tls| Tls::load(&format!("{key}.tls"), tls));
+    let connections = Arc::new(AtomicUsize::new(0));
+    open.doors.push(Leaving {
+        connections: connections.clone(),
+        most: listener.timeout.shutdown,
+    });
     let door = Door::new(
         app,
         tls.transpose()?,
         Watch {
             listener: key,
-            open: open.count.clone(),
+            open: connections,
             connections: Connections::new(&open.telemetry, key),
         },
         allowance(listener),
@@ -468,12 +486,7 @@ const UNCOUNTED: Duration = Duration::from_millis(50);
 
 /// Pingora sleeps its whole grace period however little there is to wait for. A thread watches the connections and ends the process
 /// when the last one is done.
-fn watch_phases(
-    server: &Server,
-    open: Open,
-    most: Duration,
-    on_running: impl FnOnce() + Send + 'static,
-) {
+fn watch_phases(server: &Server, open: Open, on_running: impl FnOnce() + Send + 'static) {
     let mut phases = server.watch_execution_phase();
     let mut on_running = Some(on_running);
     std::thread::spawn(move || {
@@ -489,13 +502,13 @@ fn watch_phases(
                 Err(RecvError::Closed) => return,
             }
         }
-        let end = Instant::now() + most;
+        let since = Instant::now();
         // A connection that was accepted last may not be counted yet.
         std::thread::sleep(UNCOUNTED);
-        while open.count.load(Ordering::Relaxed) > 0 && Instant::now() < end {
+        while open.is_awaited(since) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        tracing::info!(cut_off = open.count.load(Ordering::Relaxed), "stopped");
+        tracing::info!(cut_off = open.connections(), "stopped");
         open.telemetry.end();
         std::process::exit(0);
     });

@@ -24,8 +24,10 @@ pub(super) struct Settings {
     pub body_for_decision: usize,
     /// How long such a body may pause.
     pub body_idle: Duration,
-    /// Header lines of an HTTP/2 request; those of HTTP/1 are counted before they are parsed.
+    /// Header lines of a request over HTTP/2 or one that a gateway describes; those of HTTP/1 are counted before they are parsed.
     pub headers: usize,
+    /// The lines together, of a request that a gateway describes; Pingora counts those over HTTP/2.
+    pub header_bytes: usize,
     pub echo: EchoHeaders,
     pub explain: Explain,
     pub(super) cors: Option<Cors>,

@@ -2,11 +2,12 @@
 
 use crate::ports::free_port;
 use crate::support::{Doorward, closed, open, plain_config, rule};
+use doorward::config::merge;
 use envoy_types::pb::envoy::service::auth::v3::attribute_context::{HttpRequest, Request};
 use envoy_types::pb::envoy::service::auth::v3::authorization_client::AuthorizationClient;
 use envoy_types::pb::envoy::service::auth::v3::check_response::HttpResponse;
 use envoy_types::pb::envoy::service::auth::v3::{AttributeContext, CheckRequest, CheckResponse};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
@@ -16,9 +17,15 @@ struct Asked {
 }
 
 fn start() -> Asked {
+    start_with(json!({}))
+}
+
+/// With more keys at the door.
+fn start_with(door: Value) -> Asked {
     let port = free_port();
     let mut config = plain_config();
     config["serve"] = json!({ "ext_authz": { "host": "127.0.0.1", "port": port } });
+    merge(&mut config["serve"]["ext_authz"], door);
     let mut named = rule(
         "named",
         "http://h.test/named/<.*>",
@@ -43,10 +50,8 @@ fn start() -> Asked {
     }
 }
 
-async fn check(asked: &Asked, path: &str, headers: &[(&str, &str)]) -> CheckResponse {
-    let mut client = AuthorizationClient::connect(format!("http://{}", asked.address))
-        .await
-        .unwrap();
+/// What Envoy says of a request.
+pub fn description(path: &str, headers: &[(&str, &str)]) -> CheckRequest {
     let http = HttpRequest {
         method: "GET".into(),
         host: "h.test".into(),
@@ -65,10 +70,17 @@ async fn check(asked: &Asked, path: &str, headers: &[(&str, &str)]) -> CheckResp
         }),
         ..AttributeContext::default()
     };
+    CheckRequest {
+        attributes: Some(attributes),
+    }
+}
+
+async fn check(asked: &Asked, path: &str, headers: &[(&str, &str)]) -> CheckResponse {
+    let mut client = AuthorizationClient::connect(format!("http://{}", asked.address))
+        .await
+        .unwrap();
     client
-        .check(CheckRequest {
-            attributes: Some(attributes),
-        })
+        .check(description(path, headers))
         .await
         .unwrap()
         .into_inner()
@@ -151,6 +163,46 @@ async fn a_client_s_own_identity_headers_are_replaced_and_their_aliases_removed(
     assert_eq!(removed, ["x_forwarded_for", "x_user"]);
     let metadata = answer.dynamic_metadata.unwrap().fields;
     assert!(format!("{metadata:?}").contains("named"));
+}
+
+#[tokio::test]
+async fn a_described_request_is_bounded_like_one_that_comes_itself() {
+    let limits = json!({ "limits": { "headers": 3, "header_bytes": 2000, "target_bytes": 100 } });
+    let asked = start_with(limits);
+    let long = "v".repeat(1000);
+    let path = |length: usize| format!("/public/{}", "p".repeat(length - "/public/".len()));
+    for (path, headers, expected) in [
+        (path(100), &[][..], 200),
+        (path(101), &[], 414),
+        (path(9), &[("a", "1"), ("b", "2"), ("c", "3")], 200),
+        (
+            path(9),
+            &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4")],
+            431,
+        ),
+        (path(9), &[("a", &long)], 200),
+        (path(9), &[("a", &long), ("b", &long)], 431),
+    ] {
+        let answer = check(&asked, &path, headers).await;
+        assert_eq!(status(&answer), expected, "{} {}", path, headers.len());
+    }
+}
+
+/// Names that the upstream must not see.
+async fn removed(door: Value) -> Vec<String> {
+    let asked = start_with(door);
+    let forwarded = [("x-forwarded-for", "192.0.2.7"), ("x-own", "1")];
+    match check(&asked, "/public/x", &forwarded).await.http_response {
+        Some(HttpResponse::OkResponse(granted)) => granted.headers_to_remove,
+        other => panic!("a grant: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn forwarding_headers_are_believed_only_of_a_gateway_that_is_trusted() {
+    assert_eq!(removed(json!({})).await, [""; 0]);
+    let elsewhere = json!({ "trusted_proxies": ["192.0.2.0/24"] });
+    assert_eq!(removed(elsewhere).await, ["x-forwarded-for"]);
 }
 
 #[tokio::test]

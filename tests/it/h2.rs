@@ -102,6 +102,18 @@ impl H2 {
         }
     }
 
+    /// Whether the other side closes the connection, perhaps after more frames, before patience ends.
+    pub fn is_closed(&mut self) -> bool {
+        let mut space = [0; 4096];
+        loop {
+            match self.stream.read(&mut space) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) => return error.kind() == std::io::ErrorKind::ConnectionReset,
+            }
+        }
+    }
+
     /// The next frame; `None` where the connection ends.
     pub fn read(&mut self) -> Option<(u8, u8, u32, Vec<u8>)> {
         let mut head = [0; 9];

@@ -14,6 +14,7 @@
 
 mod adopt;
 mod docs;
+mod doors;
 mod edge_bodies;
 mod edge_grpc;
 mod edge_limits;

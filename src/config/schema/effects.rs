@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Keys whose effect nothing shows. It only becomes less.
-const MOST_OPEN: usize = 35;
+const MOST_OPEN: usize = 21;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse};
 use grpc::Status;
-use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::apps::{HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
@@ -30,18 +30,14 @@ pub(super) struct ExtAuthz {
     engine: Engine,
     settings: Arc<Settings>,
     observer: Observer,
-    options: HttpServerOptions,
 }
 
 impl ExtAuthz {
     pub(super) fn new(engine: Engine, settings: Arc<Settings>, observer: Observer) -> ExtAuthz {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
         ExtAuthz {
             engine,
             settings,
             observer,
-            options,
         }
     }
 
@@ -111,9 +107,5 @@ impl HttpServerApp for ExtAuthz {
         let answer = self.answer(&mut session).await;
         grpc::write(&mut session, answer).await.ok()?;
         turn::end(session).await
-    }
-
-    fn server_options(&self) -> Option<&HttpServerOptions> {
-        Some(&self.options)
     }
 }

@@ -48,7 +48,11 @@ impl Asked {
             .unwrap_or_default();
         let mut headers = header_map(&http);
         let address = canonical::client_address(source, &headers, &settings.reading.trust);
-        let request = describe(&http, settings);
+        let request = if is_too_much(&headers, settings) {
+            Err(Rejection::TooManyHeaders)
+        } else {
+            describe(&http, settings)
+        };
         let partial = headers
             .get(PARTIAL_BODY)
             .is_some_and(|value| value == "true");
@@ -122,6 +126,13 @@ fn header_map(http: &HttpRequest) -> HeaderMap {
             .for_each(|(name, value)| add(name, value.as_bytes())),
     }
     headers
+}
+
+/// Whether the client behind the gateway sent more than this door lets pass, in lines or as bytes on the wire of HTTP/1.
+fn is_too_much(headers: &HeaderMap, settings: &Settings) -> bool {
+    let line = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
+    headers.len() > settings.headers
+        || headers.iter().map(line).sum::<usize>() > settings.header_bytes
 }
 
 fn describe(http: &HttpRequest, settings: &Settings) -> Result<Request, Rejection> {
