@@ -2,6 +2,7 @@
 
 mod client;
 mod diff;
+mod explain;
 mod inspect;
 mod keys;
 mod migrate;
@@ -76,12 +77,7 @@ enum Command {
     /// Say which rule a request matches, and which ones it nearly does.
     ///
     /// Runs no handler and asks no server.
-    Explain {
-        /// The method, such as GET.
-        method: String,
-        /// The whole URL, such as https://api.example/users/7.
-        url: String,
-    },
+    Explain(explain::Arguments),
     /// Look for rules that get in each other's way, never match, or are slow to match.
     ///
     /// Exits with 1 where there are any.
@@ -276,7 +272,7 @@ fn dispatch(arguments: Arguments) -> ExitCode {
             ))
         }
         Some(Command::Validate { format }) => inspect::validate(&files, format),
-        Some(Command::Explain { method, url }) => inspect::explain(&files, &method, &url),
+        Some(Command::Explain(arguments)) => explain::run(&files, &arguments),
         Some(Command::Lint) => inspect::lint(&files),
         Some(Command::Diff(arguments)) => diff::run(&arguments),
         Some(Command::Migrate(arguments)) => migrate::run(&arguments),

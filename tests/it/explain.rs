@@ -1,7 +1,9 @@
 //! Explanations: told to those who may ask, of what was decided, without what is secret.
 
+use crate::stub::{self, Stub};
 use crate::support::{Answer, Doorward, Upstream, ask, plain_config, rule};
 use serde_json::{Value, json};
+use std::process::Command;
 
 fn start(upstream: &Upstream, on: bool) -> Doorward {
     let mut config = plain_config();
@@ -124,4 +126,85 @@ fn nobody_is_told_where_explanations_are_off() {
         );
     }
     assert_eq!(ask(doorward.api, &question("{}")).status, 404);
+}
+
+/// What `doorward explain` prints of a request with these headers, and its exit code.
+fn explained(dir: &std::path::Path, url: &str, headers: &[&str]) -> (String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+    command.args(["explain", "GET", url, "--config", "config.json"]);
+    for header in headers {
+        command.args(["-H", header]);
+    }
+    let output = command.current_dir(dir).output().unwrap();
+    let all = [output.stdout, output.stderr].concat();
+    (String::from_utf8(all).unwrap(), output.status.code())
+}
+
+#[test]
+fn the_command_line_judges_a_request_by_its_headers_as_a_stranger_s() {
+    let store = Stub::start(|_| stub::json(200, &json!({ "subject": "alice" })));
+    let mut config = plain_config();
+    let session = json!({ "check_session_url": store.url("/whoami"), "only": ["sid"] });
+    config["authenticators"]["cookie_session"] = json!({ "enabled": true, "config": session });
+    config["serve"]["proxy"]["trust_forwarded_headers"] = true.into();
+    let mut both = rule(
+        "both",
+        "http://door.test/<.*>",
+        ["cookie_session", "allow", "noop"],
+        None,
+    );
+    let mut one = both.clone();
+    one["id"] = "one".into();
+    one["match"]["url"] = "http://one.test/<.*>".into();
+    both["authenticators"] = json!([{ "handler": "cookie_session" }, { "handler": "anonymous" }]);
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules.json");
+    std::fs::write(&rules, json!([both, one]).to_string()).unwrap();
+    config["access_rules"] = json!({ "repositories": [format!("file://{}", rules.display())] });
+    std::fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+    let would_ask = format!(
+        "`cookie_session` takes the request, and would ask {}",
+        store.url("")
+    );
+    for (headers, code, says) in [
+        (&[][..], 0, vec!["rule `both`", "not `one`", "another host"]),
+        (
+            &["X-Own: 1"],
+            0,
+            vec![
+                "`cookie_session` finds no credentials of its kind",
+                "`anonymous` takes the request, as `anonymous`",
+            ],
+        ),
+        (&["Cookie: sid=hunter2"], 0, vec![&would_ask]),
+        (
+            &["host: one.test", "X-Own: 1"],
+            0,
+            vec![
+                "rule `one`",
+                "not `both`",
+                "no authenticator takes the request: answered 401",
+            ],
+        ),
+        // Where this counted, the scheme would be another one.
+        (
+            &["X-Forwarded-Proto: https"],
+            0,
+            vec!["rule `both`", "header `x-forwarded-proto` goes no further"],
+        ),
+        (
+            &["Host: a.test", "Host: b.test"],
+            1,
+            vec!["refused with 400 before any rule", "several hosts"],
+        ),
+        (&["nonsense"], 255, vec!["`Name: value`"]),
+    ] {
+        let (text, ended) = explained(dir.path(), "http://door.test/x", headers);
+        assert_eq!(ended, Some(code), "{headers:?}: {text}");
+        for says in says {
+            assert!(text.contains(says), "{headers:?}: no {says:?} in {text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+    assert_eq!(store.count(), 0, "nobody is asked");
 }
