@@ -13,6 +13,7 @@
 )]
 
 mod adopt;
+mod calls;
 mod docs;
 mod doors;
 mod edge_bodies;

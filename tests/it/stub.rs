@@ -42,6 +42,7 @@ pub struct Stub {
     pub address: SocketAddr,
     calls: Arc<Mutex<Vec<Call>>>,
     count: Arc<AtomicUsize>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Stub {
@@ -63,8 +64,11 @@ impl Stub {
             Arc::new(AtomicUsize::new(0)),
         );
         let (noted, counted) = (calls.clone(), count.clone());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let accepted = connections.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                accepted.fetch_add(1, Ordering::SeqCst);
                 let (reply, tls, noted, counted) =
                     (reply.clone(), tls.clone(), noted.clone(), counted.clone());
                 std::thread::spawn(move || {
@@ -83,7 +87,13 @@ impl Stub {
             address,
             calls,
             count,
+            connections,
         }
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     pub fn count(&self) -> usize {

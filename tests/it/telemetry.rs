@@ -76,6 +76,26 @@ fn the_metrics_page_is_where_it_is_configured_and_counts_decisions_by_rule() {
     check_with_promtool(&page);
 }
 
+#[test]
+fn request_paths_are_whole_collapsed_or_hidden() {
+    for (keys, label) in [
+        (json!({}), "/open"),
+        (json!({ "collapse_request_paths": false }), "/open/1"),
+        (json!({ "hide_request_paths": true }), ""),
+        (
+            json!({ "hide_request_paths": true, "collapse_request_paths": false }),
+            "",
+        ),
+    ] {
+        let upstream = Upstream::start();
+        let doorward = start(json!({ "serve": { "prometheus": keys } }), &upstream);
+        assert_eq!(get(doorward.proxy, "/open/1", "door.test").status, 200);
+        doorward.page_with(&format!(
+            "service=\"oathkeeper-proxy\",method=\"GET\",request=\"{label}\",status_code=\"200\"}} 1\n"
+        ));
+    }
+}
+
 /// Where there is a promtool; its absence is no failure of Doorward.
 fn check_with_promtool(page: &str) {
     let promtool = Command::new("promtool")
@@ -173,7 +193,10 @@ fn each_request_leaves_an_access_line_and_a_decision_line_without_secrets() {
 
 /// Takes what is posted to it and hands out the bodies.
 fn collector() -> (SocketAddr, Receiver<Vec<u8>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    collector_at(TcpListener::bind("127.0.0.1:0").unwrap())
+}
+
+fn collector_at(listener: TcpListener) -> (SocketAddr, Receiver<Vec<u8>>) {
     let address = listener.local_addr().unwrap();
     let (sender, bodies) = channel();
     std::thread::spawn(move || {
@@ -263,4 +286,34 @@ fn the_spans_of_a_request_join_the_trace_of_a_trusted_caller_and_go_on_to_the_up
         assert!(holds(&body, what), "{:?}", String::from_utf8_lossy(what));
     }
     assert_eq!(doorward.wait(PATIENCE), Some(0));
+}
+
+/// Jaeger's port for OTLP is a fixed one; every process of the machine has addresses enough to find one of its own where it is free.
+#[test]
+fn jaeger_gets_spans_at_its_agent_s_host_and_zipkin_is_said_to_get_none() {
+    let process = std::process::id().to_be_bytes();
+    let host = format!("127.{}.{}.9", process[2], process[3]);
+    let Ok(listener) = TcpListener::bind((host.as_str(), 4318)) else {
+        eprintln!("SKIPPED: {host}:4318 can't be listened at");
+        return;
+    };
+    let (_, bodies) = collector_at(listener);
+    let upstream = Upstream::start();
+    for (ratio, sent) in [(0.0, false), (1.0, true)] {
+        let jaeger = json!({ "local_agent_address": format!("{host}:6831"), "sampling": { "trace_id_ratio": ratio } });
+        let tracing = json!({ "provider": "jaeger", "providers": { "jaeger": jaeger } });
+        let mut doorward = start(json!({ "tracing": tracing }), &upstream);
+        let told = "Jaeger is sent OTLP over HTTP";
+        doorward.eventually(told, || doorward.log().contains(told));
+        assert_eq!(get(doorward.proxy, "/open", "door.test").status, 200);
+        doorward.signal("TERM");
+        // Whatever there is to send is sent before the end.
+        assert_eq!(doorward.wait(PATIENCE), Some(0));
+        assert_eq!(bodies.try_iter().count() > 0, sent, "{ratio}");
+    }
+    let zipkin = json!({ "server_url": "http://127.0.0.1:1/" });
+    let tracing = json!({ "provider": "zipkin", "providers": { "zipkin": zipkin } });
+    let doorward = start(json!({ "tracing": tracing }), &upstream);
+    let told = "nothing is traced: Zipkin's own protocol is not spoken";
+    doorward.eventually(told, || doorward.log().contains(told));
 }

@@ -93,6 +93,21 @@ async fn a_silent_server_is_a_timeout() {
     assert!(matches!(error, CallError::Timeout { .. }), "{error:?}");
 }
 
+/// It takes the connection and says nothing to the handshake, which belongs to connecting.
+#[tokio::test]
+async fn connecting_has_a_limit_of_its_own() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}/", silent.local_addr().unwrap());
+    let (soon, late) = (Duration::from_millis(50), Duration::from_secs(3600));
+    for (connect, total) in [(soon, late), (late, soon)] {
+        let mut call = Call::new(Method::GET, Url::parse(&url).unwrap());
+        call.timeouts = Some(Timeouts { connect, total });
+        let error = client().send(call).await.unwrap_err();
+        let of_connecting = matches!(error, CallError::Connect { .. });
+        assert_eq!(of_connecting, connect == soon, "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_closed_port_is_a_connect_error_without_credentials() {
     let url = Url::parse("http://user:secret@127.0.0.1:1/path?token=secret").unwrap();

@@ -72,14 +72,17 @@ pub(super) fn tracing() -> Schema {
                 (
                     "zipkin",
                     object([
-                        ("server_url", uri().about("The collector.")),
+                        (
+                            "server_url",
+                            uri().about(
+                                "Accepted; nothing is sent, which is said at start. Use `otel`.",
+                            ),
+                        ),
                         (
                             "sampling",
                             object([(
                                 "sampling_ratio",
-                                ratio()
-                                    .or(0.0)
-                                    .about("Share of the requests that are traced."),
+                                ratio().or(0.0).about("Accepted and ignored."),
                             )]),
                         ),
                     ]),
