@@ -4,7 +4,6 @@ SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 DENY := 0.20.2
 MDBOOK := 0.4.52
-CARGO_FUZZ := 0.13.2
 
 .PHONY: help
 help: ## this list
@@ -71,13 +70,8 @@ test-stores: binary ## rules from S3, Google Cloud Storage and Azure Blob (emula
 	.ci/stores
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for FUZZ_SECONDS, 60 where nothing is said, beginning with its corpus (installs cargo-fuzz where it is missing)
-	@command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --version $(CARGO_FUZZ) --locked
-	@set -e; for file in fuzz/fuzz_targets/*.rs; do \
-		name=$$(basename "$$file" .rs); \
-		mkdir -p "$(TARGET)/fuzz/$$name"; \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run "$$name" "$(TARGET)/fuzz/$$name" "fuzz/corpus/$$name" -- -max_total_time=$(or $(FUZZ_SECONDS),60); \
-	done
+fuzz: ## every fuzz target from its seeds, FUZZ_SECONDS (60) for all together (installs cargo-fuzz where it is missing)
+	.ci/fuzz
 
 .PHONY: test-packaging
 test-packaging: ## manifests, unit, Debian package (built and installed into an empty folder), checksum, bill of materials

@@ -3,7 +3,8 @@
 //! The modules in the order in which a request meets them:
 //!
 //! 1. [`service`]: the front doors (reverse proxy, decision API, gRPC ext_authz). They translate in and out and decide nothing.
-//!    [`tower`] is one more, inside the process of a gRPC or Connect service. [`reading`] is what the configuration says to them.
+//!    [`tower`] is one more, inside the process of a gRPC or Connect service. [`reading`] is what the configuration says to them,
+//!    [`ext_authz`] what Envoy asks.
 //! 2. [`canonical`]: any transport's request becomes the one value that is matched, decided on, logged and forwarded.
 //! 3. [`engine`]: match, run, decide. [`matcher`] finds the rule, [`snapshot`] holds everything a decision depends on.
 //! 4. [`pipeline`]: authentication, authorization, mutation; a finished pipeline makes a [`pipeline::Grant`].
@@ -43,6 +44,8 @@ pub mod config;
 #[cfg(feature = "server")]
 pub mod demo;
 pub mod engine;
+#[cfg(feature = "ext_authz")]
+pub mod ext_authz;
 pub mod gjson;
 pub mod gourl;
 pub mod handlers;

@@ -18,14 +18,21 @@ const CONFIGURATION: &[u8] = br#"{
 }"#;
 
 static CONFIG: LazyLock<(Config, Arc<Clients>)> = LazyLock::new(|| {
-    let config = config::parse(Path::new("c.json"), CONFIGURATION).expect("a configuration").config;
+    let config = config::parse(Path::new("c.json"), CONFIGURATION)
+        .expect("a configuration")
+        .config;
     let settings = Settings::of(&config.http, &config.cache);
-    (config, Arc::new(Clients::new(settings, None).expect("clients")))
+    (
+        config,
+        Arc::new(Clients::new(settings, None).expect("clients")),
+    )
 });
 
 // Input: a byte that says what follows (`0` rules, `1` YAML, `2` JSON, `3` TOML), and the document.
 fuzz_target!(|input: &[u8]| {
-    let Some((kind, text)) = input.split_first() else { return };
+    let Some((kind, text)) = input.split_first() else {
+        return;
+    };
     let file = match kind % 4 {
         0 => return rules(text),
         1 => "c.yaml",
@@ -36,7 +43,9 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn rules(text: &[u8]) {
-    let Ok(rules) = read(text, RULE_VERSION) else { return };
+    let Ok(rules) = read(text, RULE_VERSION) else {
+        return;
+    };
     let rules: Vec<_> = rules.into_iter().map(Arc::new).collect();
     let (config, clients) = &*CONFIG;
     let compiled = compile(config, &rules, clients, 1);

@@ -10,6 +10,7 @@ use super::observe::{Observer, Verdict};
 use super::translate::Settings;
 use super::turn;
 use crate::engine::Engine;
+use crate::ext_authz::{Asked, HeaderLimits};
 use crate::pipeline::{BodySource, Denial, RequestView};
 use crate::telemetry::spans::{self, RequestSpan};
 use async_trait::async_trait;
@@ -21,7 +22,6 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use std::sync::Arc;
 use std::time::Instant;
-use translate::Asked;
 
 const CHECK: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
 
@@ -48,8 +48,12 @@ impl ExtAuthz {
         let peer = super::translate::peer(session);
         let span = self.observer.span(session, &self.settings.reading.trust);
         let asked: CheckRequest = grpc::read(session, &self.settings).await?;
-        let check = self.check(Asked::new(asked, peer, &self.settings), &span);
-        Ok(span.scope(check).await)
+        let limits = HeaderLimits {
+            lines: self.settings.headers,
+            bytes: self.settings.header_bytes,
+        };
+        let asked = Asked::new(asked, peer, &self.settings.reading, limits);
+        Ok(span.scope(self.check(asked, &span)).await)
     }
 
     async fn check(&self, asked: Asked, span: &RequestSpan) -> CheckResponse {
@@ -62,14 +66,13 @@ impl ExtAuthz {
         };
         let started = Instant::now();
         let matched = spans::within("match", || self.engine.find(request));
+        let body = SentBody(&asked.body);
         let view = RequestView {
             canonical: request,
             headers: &asked.headers,
             transport_host: request.host(),
             client: asked.client,
-            body: matched
-                .needs_body()
-                .then_some(&asked.body as &dyn BodySource),
+            body: matched.needs_body().then_some(&body as &dyn BodySource),
         };
         let decision = self.engine.decide(matched, &view).await;
         let verdict = Verdict {
@@ -85,12 +88,12 @@ impl ExtAuthz {
     }
 }
 
-/// The body that Envoy sent along (`with_request_body`).
+/// The body that came with the question.
 #[derive(Debug)]
-struct SentBody(Result<Bytes, Denial>);
+struct SentBody<'a>(&'a Result<Bytes, Denial>);
 
 #[async_trait]
-impl BodySource for SentBody {
+impl BodySource for SentBody<'_> {
     async fn read(&self) -> Result<Bytes, Denial> {
         self.0.clone()
     }
