@@ -40,6 +40,9 @@ impl Process {
         let output = File::create(&log)?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
         command.arg("serve").current_dir(folder).env_clear();
+        // The runtime of one thread, which nothing else tries; the other one serves in tests/it.
+        command.env("SERVE_PROXY_THREADS", "1");
+        command.env("SERVE_API_THREADS", "1");
         for config in configs {
             command.arg("--config").arg(config);
         }
